@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that a plugin imports: the values, interfaces, descriptors and errors of the contract."""
+
+from tlshub_core.hookspecs import hookimpl
+from tlshub_core.types import events
+from tlshub_core.types.capture import (
+    CaptureEvent,
+    CaptureSettings,
+    FlowClosed,
+    FlowDecided,
+    FlowEstablished,
+    FlowOwned,
+    FlowSeen,
+    Match,
+    Network,
+    Overrun,
+    Owner,
+    RuleSet,
+    State,
+)
+from tlshub_core.types.errors import ConfigError, PluginError, Reason, Refused, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.events import Event
+from tlshub_core.types.flow import Address, Endpoint, Flow, Isns, Mode, Node, Pod, Side, Tuple4
+from tlshub_core.types.interfaces import (
+    AgentContext,
+    CaptureBackend,
+    EventSink,
+    Identity,
+    KeyProvider,
+    Level,
+    MappingSource,
+    Pending,
+    Probe,
+    TlsEngine,
+)
+from tlshub_core.types.keys import Cipher, CipherSizes, DirectionKeys, FlowKeys, Version
+from tlshub_core.types.spec import CaptureBackendSpec, EventSinkSpec, KeyProviderSpec, MappingSourceSpec, Spec
+
+__all__ = [
+    "Address",
+    "AgentContext",
+    "CaptureBackend",
+    "CaptureBackendSpec",
+    "CaptureEvent",
+    "CaptureSettings",
+    "Cipher",
+    "CipherSizes",
+    "ConfigError",
+    "DirectionKeys",
+    "Endpoint",
+    "Event",
+    "EventSink",
+    "EventSinkSpec",
+    "Flow",
+    "FlowClosed",
+    "FlowDecided",
+    "FlowEstablished",
+    "FlowKeys",
+    "FlowOwned",
+    "FlowSeen",
+    "Identity",
+    "Isns",
+    "KeyProvider",
+    "KeyProviderSpec",
+    "Level",
+    "MappingSource",
+    "MappingSourceSpec",
+    "Match",
+    "Mode",
+    "Network",
+    "Node",
+    "Overrun",
+    "Owner",
+    "Pending",
+    "PluginError",
+    "Pod",
+    "Probe",
+    "Reason",
+    "Refused",
+    "RuleSet",
+    "Side",
+    "Spec",
+    "State",
+    "TlsEngine",
+    "TlshubError",
+    "Tuple4",
+    "Unavailable",
+    "Unsupported",
+    "Version",
+    "events",
+    "hookimpl",
+]

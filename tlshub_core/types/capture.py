@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a capture backend tells the core, and what the core tells it; times are CLOCK_MONOTONIC nanoseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from tlshub_core.types.errors import Reason
+from tlshub_core.types.flow import Isns, Mode, Side, Tuple4
+
+Network = IPv4Network | IPv6Network
+
+
+class State(IntEnum):
+    """States of a flow in the BPF flow table; held from NEW until OPEN."""
+
+    NEW = 1
+    ASKED = 2
+    ARMED = 3
+    INSTALLING = 4
+    OPEN = 5
+    REFUSED = 6
+    CLEAR = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The process that holds the socket; `fd` is -1 where only the process (and the socket's inode) is known."""
+
+    pid: int
+    fd: int
+    inode: int
+    comm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSeen:
+    """A matched connection begins: at TCP_CONNECT_CB (client) or PASSIVE_ESTABLISHED_CB (server)."""
+
+    cookie: int
+    time_ns: int
+    side: Side
+    tuple: Tuple4
+    rule: int
+    mode: Mode
+    state: State
+    syn_held: bool
+    owner: Owner | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowEstablished:
+    """The TCP handshake is complete and both initial sequence numbers are known."""
+
+    cookie: int
+    time_ns: int
+    local_isn: int
+    remote_isn: int
+
+    def isns(self, side: Side) -> Isns:
+        """The two numbers by role, the same on both ends."""
+        client = side is Side.CLIENT
+        return Isns(
+            client=self.local_isn if client else self.remote_isn,
+            server=self.remote_isn if client else self.local_isn,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowOwned:
+    """A process has the socket's descriptor: `accept` returned it, or a held call showed who has it."""
+
+    cookie: int
+    time_ns: int
+    owner: Owner
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowDecided:
+    """The programs decided alone (deadline, MPTCP, simultaneous open, full table): now REFUSED or CLEAR."""
+
+    cookie: int
+    time_ns: int
+    state: State
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowClosed:
+    """The socket reached TCP_CLOSE; the byte counts are TCP's, both directions."""
+
+    cookie: int
+    time_ns: int
+    state: State
+    restarts: int
+    held_ns: int
+    bytes_sent: int
+    bytes_received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrun:
+    """The ring buffer was full and events were lost; the flow table has to be walked."""
+
+    lost: int
+
+
+CaptureEvent = FlowSeen | FlowEstablished | FlowOwned | FlowDecided | FlowClosed | Overrun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One row of the compiled rules: first match wins; `ports` is inclusive, `directions` a set of sides."""
+
+    rule: int
+    mode: Mode
+    sides: frozenset[Side]
+    ports: tuple[int, int]
+    network: Network | None
+    comm: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """The compiled rules of a configuration; `names[i]` is the name of the rule with number i."""
+
+    names: tuple[str, ...]
+    matches: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSettings:
+    """What a backend is attached with; the deadlines are nanoseconds."""
+
+    cgroup: Path
+    cgroup_root: Path
+    pins: Path
+    table_size: int
+    handshake_ns: int
+    gate_ns: int
+    peering_port: int

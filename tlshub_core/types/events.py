@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed events for sinks; times are CLOCK_MONOTONIC nanoseconds, no event carries key bytes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from tlshub_core.types.errors import Reason
+from tlshub_core.types.flow import Mode, Side
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events; `flow` is None for events of the agent itself."""
+
+    time_ns: int
+    flow: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connecting(Event):
+    """A connection that a rule names was seen."""
+
+    side: Side
+    client: str
+    server: str
+    rule: str
+    mode: Mode
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held(Event):
+    """A process called into a socket that was not open yet."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned(Event):
+    """The process and descriptor of the socket are known."""
+
+    pid: int
+    fd: int
+    comm: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysAsked(Event):
+    """The provider was asked for keys."""
+
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysReady(Event):
+    """The provider supplied keys."""
+
+    provider: str
+    cipher: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secured(Event):
+    """The socket is KTLS in both directions and open; the durations are in nanoseconds."""
+
+    side: Side
+    client: str
+    server: str
+    pid: int
+    comm: str
+    provider: str
+    cipher: str
+    hold_ns: int
+    setup_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasedClear(Event):
+    """The connection was released in clear, as its rule allows."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused(Event):
+    """The connection was refused."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(Event):
+    """The connection ended."""
+
+    secured: bool
+    restarts: int
+    bytes_sent: int
+    bytes_received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionUp(Event):
+    """A session with another node's agent is up."""
+
+    node: str
+    address: str
+    dialler: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDown(Event):
+    """A session ended or could not be made."""
+
+    node: str
+    address: str
+    dialler: bool
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost(Event):
+    """Events did not reach a sink, or the ring buffer overran."""
+
+    sink: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloaded(Event):
+    """Rules or mapping were read again."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+KINDS: tuple[type[Event], ...] = (
+    Connecting, Held, Owned, KeysAsked, KeysReady, Secured, ReleasedClear, Refused, Closed, SessionUp, SessionDown,
+    Lost, Reloaded,
+)  # fmt: skip
+
+
+def encode(event: Event) -> dict[str, object]:
+    """An event as a JSON-ready dict: 'schema', 'event' (its type), then its fields; enums by name or value."""
+    body = {f.name: _plain(getattr(event, f.name)) for f in dataclasses.fields(event)}
+    return {"schema": SCHEMA_VERSION, "event": type(event).__name__, **body}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Reason):
+        return value.value
+    if isinstance(value, Enum):
+        return value.name.lower()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def decode(body: Mapping[str, object]) -> Event:
+    """The event that `encode` made this dict of; strict: raises ValueError for anything that it would not make."""
+    if body.get("schema") != SCHEMA_VERSION or type(body["schema"]) is not int:
+        raise ValueError(f"event has schema {body.get('schema')!r}, expected {SCHEMA_VERSION}")
+    kind = next((k for k in KINDS if k.__name__ == body.get("event")), None)
+    if kind is None:
+        raise ValueError(f"unknown event {body.get('event')!r}")
+    fields = {f.name: str(f.type) for f in dataclasses.fields(kind)}
+    if body.keys() != fields.keys() | {"schema", "event"}:
+        raise ValueError(f"'{kind.__name__}' has fields {sorted(map(str, body))}, expected {sorted(fields)}")
+    return kind(**{name: _value(f"{kind.__name__}.{name}", of, body[name]) for name, of in fields.items()})
+
+
+def _value(where: str, of: str, plain: object) -> Any:
+    wire, make = _READERS[of]
+    if plain is None and of.endswith("| None"):
+        return None
+    if type(plain) is not wire:
+        raise ValueError(f"'{where}' is {type(plain).__name__}, expected {wire.__name__}")
+    try:
+        value = make(plain)
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"'{where}' has the unknown value {plain!r}") from error
+    if _plain(value) != plain:
+        raise ValueError(f"'{where}' has {plain!r}, which is not how it is written")
+    return value
+
+
+# By annotation: the JSON type of a field, and what makes the value of it.
+_READERS: Mapping[str, tuple[type, Callable[[Any], object]]] = {
+    "int": (int, int),
+    "str": (str, str),
+    "bool": (bool, bool),
+    "UUID | None": (str, UUID),
+    "Side": (str, lambda name: Side[name.upper()]),
+    "Mode": (str, lambda name: Mode[name.upper()]),
+    "Reason": (str, Reason),
+}

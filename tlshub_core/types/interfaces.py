@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four kinds of plugin and what the core gives them; asyncio, cancellable, the core owns the deadlines."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from socket import socket
+from typing import Protocol
+
+from tlshub_core.types.capture import CaptureEvent, CaptureSettings, RuleSet, State
+from tlshub_core.types.events import Event
+from tlshub_core.types.flow import Address, Flow, Isns, Mode, Pod, Side, Tuple4
+from tlshub_core.types.keys import Cipher, FlowKeys
+
+
+class Level(Enum):
+    """Outcome of a probe."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What a check found, and what to do about it (`remedy`, empty where there is nothing to do)."""
+
+    level: Level
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """This node in the peering: its name, trust domain, listening port, and PEM files."""
+
+    node: str
+    trust_domain: str
+    port: int
+    cert: Path
+    key: Path
+    ca: Path
+    any_node: bool = False
+
+
+class AgentContext(Protocol):
+    """What the core offers a key provider."""
+
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def log(self) -> logging.Logger: ...
+    @property
+    def ciphers(self) -> Sequence[Cipher]:
+        """Ciphers that this node may use, best first."""
+
+    @property
+    def providers_allowed(self) -> frozenset[str]: ...
+    def pod(self, address: Address) -> Pod | None:
+        """The pod with that address, from the mapping; memory only."""
+
+    def mine(self, address: Address) -> bool:
+        """Whether that address is one of this node's own."""
+
+    async def ask(self, flow: Flow) -> None:
+        """Move the flow from NEW to ASKED, before the peer is told of it; raises Refused where it is NEW no more."""
+
+    async def expect(self, tuple4: Tuple4) -> Mode:
+        """Promise to the peer that this tuple, server's side, will be KTLS; the rule's mode; raises Refused if not."""
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to the sinks; never blocks."""
+
+    def warm(self, address: Address, up: bool) -> None:
+        """Say that a session to the agent of that address is up (its SYNs need not be held) or down."""
+
+
+class Pending(Protocol):
+    """Keys that are being agreed for one flow."""
+
+    async def keys(self, isns: Isns, sock: socket | None) -> FlowKeys:
+        """The keys, once; `sock` is given only where the spec asks for it."""
+
+    def discard(self) -> None:
+        """Forget the flow and wipe what is known of its keys."""
+
+
+class KeyProvider(Protocol):
+    """Supplies keys for flows."""
+
+    async def probe(self) -> Probe: ...
+    async def start(self, agent: AgentContext) -> None: ...
+    async def prepare(self, flow: Flow) -> Pending:
+        """Agree with the peer; returns once it promised to hold its end; raises Refused, Unavailable, Unsupported."""
+
+    async def stop(self) -> None: ...
+
+
+class TlsEngine(Protocol):
+    """One TLS 1.3 connection over memory buffers, mutually authenticated; what a TLS library supplies to peering."""
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the wire; raises Refused when the peer fails verification or sends no TLS."""
+
+    def drain(self) -> bytes:
+        """Bytes for the wire."""
+
+    def done(self) -> bool:
+        """Whether the handshake is complete on this side."""
+
+    def peer_certificate(self) -> bytes:
+        """The peer's end certificate in DER; chain and validity are already checked by the engine."""
+
+    def write(self, data: bytes) -> None:
+        """Encrypt application data (to be drained)."""
+
+    def read(self) -> bytes:
+        """Decrypted application data that has arrived; empty if none."""
+
+    def export(self, label: bytes, context: bytes, size: int) -> bytearray:
+        """Exported keying material (RFC 8446, section 7.5); the context is always given, empty or not."""
+
+
+class MappingSource(Protocol):
+    """Knows which pod has an address and on which node it runs."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def probe(self) -> Probe: ...
+    def by_address(self, address: Address) -> Pod | None: ...
+    def by_name(self, name: str) -> Pod | None: ...
+    def pods(self) -> Sequence[Pod]: ...
+    async def reload(self) -> None:
+        """Read again, all or nothing: a failure raises ConfigError and keeps the old table."""
+
+
+class EventSink(Protocol):
+    """Runs in the sink process behind a bounded queue; may block, may crash."""
+
+    def open(self) -> None: ...
+    def write(self, events: Sequence[Event]) -> None: ...
+    def close(self) -> None: ...
+
+
+class CaptureBackend(Protocol):
+    """Sees and holds connections in the kernel; the calls that are not coroutines never block."""
+
+    async def probe(self) -> Probe: ...
+    async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
+        """Load and attach; returns the names of the programs. Raises Unavailable or Unsupported."""
+
+    def events(self) -> AsyncIterator[Sequence[CaptureEvent]]: ...
+    def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
+        """Compare-and-swap of a flow's state; returns the state before, None if the flow is gone."""
+
+    def expect(self, tuple4: Tuple4, deadline_ns: int) -> None:
+        """A server-side flow with that tuple begins as ASKED, should it come before the deadline."""
+
+    def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
+        """The first rule (number, mode) that the programs would choose; number -1 and BYPASS where none matches."""
+
+    def warm(self, address: Address, up: bool) -> None:
+        """SYNs to that address need not be held (a session is up), or need to be."""
+
+    def replace(self, rules: RuleSet) -> None:
+        """Swap the rules, atomically."""
+
+    async def detach(self, unpin: bool) -> None:
+        """Let go of all programs."""

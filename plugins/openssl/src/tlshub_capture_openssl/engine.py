@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS 1.3 over memory buffers with pyOpenSSL, mutually authenticated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from OpenSSL import SSL, crypto
+
+from tlshub_core.api import ConfigError, Identity, Reason, Refused, TlsEngine
+
+CHUNK = 65_536
+# X509_V_ERR_* of <openssl/x509_vfy.h> that an operator meets.
+_VERIFY_ERRORS = {
+    2: "its authority is not the one in 'ca'",
+    7: "its signature is wrong",
+    9: "it is not valid yet, see the clocks",
+    10: "it has expired, renew it",
+    18: "it is self-signed",
+    19: "its authority is not the one in 'ca'",
+    20: "its authority is not the one in 'ca'",
+    21: "its authority is not the one in 'ca'",
+    26: "it is not made for this purpose",
+}
+
+
+def engines(identity: Identity) -> Callable[[bool], TlsEngine]:
+    """The factory of engines with this node's certificate; raises ConfigError naming the file that will not do."""
+    context = _context(identity)
+    return lambda server_side: Engine(context, server_side)
+
+
+def _context(identity: Identity) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_min_proto_version(SSL.TLS1_3_VERSION)
+    context.set_options(SSL.OP_NO_TICKET)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verified)
+    for use, path in (
+        (context.use_certificate_chain_file, identity.cert),
+        (context.use_privatekey_file, identity.key),
+        (context.load_verify_locations, identity.ca),
+    ):
+        try:
+            # OpenSSL's own error does not say what is wrong with a file.
+            path.open("rb").close()
+            use(str(path))
+        except OSError as error:
+            raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
+        except SSL.Error as error:
+            raise ConfigError(f"OpenSSL cannot use it: {_text(error)}", file=str(path)) from error
+    try:
+        context.check_privatekey()
+    except SSL.Error as error:
+        raise ConfigError(f"the key is not that of '{identity.cert}'", file=str(identity.key)) from error
+    return context
+
+
+def _verified(connection: SSL.Connection, _certificate: crypto.X509, error: int, _depth: int, ok: int) -> bool:
+    if not ok:
+        engine = connection.get_app_data()
+        if isinstance(engine, Engine):
+            engine.note(error)
+    return bool(ok)
+
+
+class Engine:
+    """One side of one TLS connection (the protocol TlsEngine)."""
+
+    def __init__(self, context: SSL.Context, server_side: bool) -> None:
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_app_data(self)
+        self._done, self._problem = False, ""
+        if server_side:
+            self._connection.set_accept_state()
+        else:
+            self._connection.set_connect_state()
+            self._handshake()
+
+    def note(self, error: int) -> None:
+        """Remember why verification failed: OpenSSL's own error does not say."""
+        self._problem = _VERIFY_ERRORS.get(error, f"X509_V_ERR {error}")
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the wire; raises Refused."""
+        self._connection.bio_write(data)
+        if not self._done:
+            self._handshake()
+
+    def drain(self) -> bytes:
+        """Bytes for the wire."""
+        parts: list[bytes] = []
+        while True:
+            try:
+                parts.append(self._connection.bio_read(CHUNK))
+            except SSL.WantReadError:
+                return b"".join(parts)
+
+    def done(self) -> bool:
+        """Whether the handshake is complete on this side; a client may still be turned away by the server."""
+        return self._done
+
+    def peer_certificate(self) -> bytes:
+        """DER; raises Refused where there is none."""
+        certificate = self._connection.get_peer_certificate()
+        if certificate is None:
+            raise Refused("the peer has no certificate", Reason.PEER_UNVERIFIED)
+        return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+
+    def write(self, data: bytes) -> None:
+        """Encrypt; a memory buffer takes all of it."""
+        self._connection.sendall(data)
+
+    def read(self) -> bytes:
+        """What has arrived, decrypted; raises Refused for an alert or a damaged record."""
+        parts: list[bytes] = []
+        while True:
+            try:
+                parts.append(self._connection.recv(CHUNK))
+            except (SSL.WantReadError, SSL.ZeroReturnError):
+                return b"".join(parts)
+            except SSL.Error as error:
+                raise self._refused(error) from error
+
+    def export(self, label: bytes, context: bytes, size: int) -> bytearray:
+        """RFC 8446, section 7.5. The library's own copy is an immutable `bytes`, which nobody can wipe."""
+        return bytearray(self._connection.export_keying_material(label, size, context))
+
+    def _handshake(self) -> None:
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return
+        except SSL.Error as error:
+            raise self._refused(error) from error
+        self._done = True
+
+    def _refused(self, error: SSL.Error) -> Refused:
+        if self._problem:
+            return Refused(f"the peer's certificate is refused: {self._problem}", Reason.PEER_UNVERIFIED)
+        return Refused(f"the TLS session failed: {_text(error)}", Reason.PEER_UNVERIFIED)
+
+
+def _text(error: SSL.Error) -> str:
+    """The reasons in an OpenSSL error: a list of (library, function, reason)."""
+    entries = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return ", ".join(str(entry[-1]) for entry in entries if entry[-1]) or type(error).__name__

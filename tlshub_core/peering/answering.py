@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the listening side answers to SECURE: every check, in order, before the promise READY."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from uuid import UUID
+
+from tlshub_core.peering import exporter
+from tlshub_core.peering.channel import Channel
+from tlshub_core.peering.frames import NONCE_SIZE, Ready, Refuse, Secure
+from tlshub_core.peering.offers import Offers
+from tlshub_core.peering.pending import SessionPending
+from tlshub_core.peering.settings import Settings
+from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.interfaces import AgentContext
+from tlshub_core.types.keys import Cipher
+
+
+class Answers:
+    """Answers for one session from `node`; the order of its frames is the order of the answers."""
+
+    def __init__(self, agent: AgentContext, offers: Offers, settings: Settings, channel: Channel, node: str) -> None:
+        self._agent, self._offers, self._settings = agent, offers, settings
+        self._channel, self._node = channel, node
+        self._seen: OrderedDict[UUID, None] = OrderedDict()
+        self._outstanding = 0
+
+    async def answer(self, secure: Secure) -> Ready | Refuse:
+        """READY, with the flow offered to its connection, or REFUSE; an error refuses this flow alone."""
+        try:
+            cipher = self._check(secure)
+            await self._agent.expect(secure.tuple4)
+            return self._promise(secure, cipher)
+        except (Refused, Unavailable) as error:
+            return Refuse(flow=secure.flow, reason=error.reason, detail=str(error))
+        except Unsupported as error:
+            return Refuse(flow=secure.flow, reason=Reason.UNSUPPORTED, detail=str(error))
+        except TlshubError as error:
+            return Refuse(flow=secure.flow, reason=Reason.PROVIDER_FAILED, detail=str(error))
+        except Exception:
+            self._agent.log.exception("the answer to a flow of node '%s' failed", self._node)
+            return Refuse(flow=secure.flow, reason=Reason.PROVIDER_BUG, detail="see the log of this node's agent")
+
+    def _check(self, secure: Secure) -> Cipher:
+        self._check_replay(secure.flow)
+        if secure.provider not in self._agent.providers_allowed:
+            message = f"provider '{secure.provider}' is not in 'providers_allowed' here"
+            raise Refused(message, Reason.PROVIDER_NOT_ALLOWED)
+        self._check_origin(secure)
+        if self._outstanding >= self._settings.max_pending:
+            raise Refused(f"{self._outstanding} flows were answered and have not come yet", Reason.OVERLOADED)
+        for cipher in self._agent.ciphers:
+            if cipher in secure.ciphers:
+                return cipher
+        raise Refused("no cipher of 'ciphers' here is offered by the client's node", Reason.NO_COMMON_CIPHER)
+
+    def _check_replay(self, flow: UUID) -> None:
+        if flow in self._seen:
+            raise Refused("this flow was asked for before in this session", Reason.REPLAYED)
+        self._seen[flow] = None
+        if len(self._seen) > self._settings.max_seen:
+            self._seen.popitem(last=False)
+
+    def _check_origin(self, secure: Secure) -> None:
+        pod = self._agent.pod(secure.tuple4.client)
+        if pod is None and self._agent.identity.any_node:
+            return
+        if pod is None:
+            raise Refused(f"the mapping here does not know '{secure.tuple4.client}'", Reason.NOT_YOURS)
+        if pod.node.name != self._node:
+            message = f"'{secure.tuple4.client}' is on node '{pod.node.name}', not on '{self._node}'"
+            raise Refused(message, Reason.NOT_YOURS)
+
+    def _promise(self, secure: Secure, cipher: Cipher) -> Ready:
+        nonce = secrets.token_bytes(NONCE_SIZE)
+        context = exporter.context(secure.flow, secure.tuple4, secure.nonce, nonce, cipher)
+        self._outstanding += 1
+        pending = SessionPending(self._channel.engine, context, cipher, self._released)
+        self._offers.put(secure.tuple4, pending)
+        return Ready(flow=secure.flow, nonce=nonce, cipher=cipher)
+
+    def _released(self) -> None:
+        self._outstanding -= 1

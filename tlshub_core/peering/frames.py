@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The frames that two agents exchange inside their TLS session, and how they become bytes.
+
+`u16 length (of the whole frame, big-endian), u8 version, u8 type, body`; at most 1024 bytes. In every frame about a
+flow the flow's id is the first 16 bytes of the body, in every version to come, so that a newer one can be answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from uuid import UUID
+
+from tlshub_core.peering import tuples
+from tlshub_core.types.errors import Reason, TlshubError
+from tlshub_core.types.flow import Tuple4
+
+VERSION = 1
+HEADER_SIZE = 4
+MAX_FRAME = 1024
+NONCE_SIZE = 32
+MAX_NAME = 64
+MAX_CIPHERS = 16
+MAX_DETAIL = 512
+NO_FLOW = UUID(int=0)
+
+
+class FrameError(TlshubError):
+    """The peer sent what is not a frame; its session ends."""
+
+
+class Type(IntEnum):
+    """The type byte."""
+
+    SECURE = 1
+    READY = 2
+    REFUSE = 3
+    WELCOME = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secure:
+    """The dialler asks for keys for one connection; `ciphers` are TLS_CIPHER_* values, unknown ones allowed."""
+
+    flow: UUID
+    tuple4: Tuple4
+    provider: str
+    nonce: bytes
+    ciphers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The listener holds its end, which will be KTLS or refused."""
+
+    flow: UUID
+    nonce: bytes
+    cipher: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """The listener refuses the flow, or with the flow `NO_FLOW` the session."""
+
+    flow: UUID
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """The listener has verified the dialler (TLS 1.3 clients finish before they are verified)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """A frame of a newer version, of which only the flow can be told; never sent."""
+
+    flow: UUID
+    version: int
+
+
+Sendable = Secure | Ready | Refuse | Welcome
+Frame = Sendable | Foreign
+
+
+def encode(frame: Sendable) -> bytes:
+    """The bytes of a frame; raises ValueError where a field does not fit its place."""
+    kind, body = _body(frame)
+    size = HEADER_SIZE + len(body)
+    if size > MAX_FRAME:
+        raise ValueError(f"a frame of {size} bytes, at most {MAX_FRAME} are allowed")
+    return size.to_bytes(2, "big") + bytes((VERSION, kind)) + body
+
+
+def _body(frame: Sendable) -> tuple[Type, bytes]:
+    match frame:
+        case Secure():
+            return Type.SECURE, frame.flow.bytes + _secure_rest(frame)
+        case Ready():
+            return Type.READY, frame.flow.bytes + _nonce(frame.nonce) + frame.cipher.to_bytes(2, "big")
+        case Refuse():
+            detail = clean(frame.detail).encode()
+            reason = frame.reason.value.encode()
+            return Type.REFUSE, frame.flow.bytes + _short(reason) + len(detail).to_bytes(2, "big") + detail
+        case Welcome():
+            return Type.WELCOME, b""
+
+
+def _secure_rest(frame: Secure) -> bytes:
+    if not 0 < len(frame.ciphers) <= MAX_CIPHERS:
+        raise ValueError(f"{len(frame.ciphers)} ciphers in a frame, 1 to {MAX_CIPHERS} are allowed")
+    ciphers = b"".join(cipher.to_bytes(2, "big") for cipher in frame.ciphers)
+    name = _short(frame.provider.encode("ascii"))
+    return tuples.pack(frame.tuple4) + name + _nonce(frame.nonce) + bytes((len(frame.ciphers),)) + ciphers
+
+
+def _nonce(nonce: bytes) -> bytes:
+    if len(nonce) != NONCE_SIZE:
+        raise ValueError(f"a nonce of {len(nonce)} bytes, {NONCE_SIZE} are needed")
+    return nonce
+
+
+def _short(name: bytes) -> bytes:
+    if not 0 < len(name) <= MAX_NAME:
+        raise ValueError(f"a name of {len(name)} bytes, 1 to {MAX_NAME} are allowed")
+    return bytes((len(name),)) + name
+
+
+def clean(detail: str) -> str:
+    """The text fit for a frame and for the other end's log: printable, at most 512 bytes of UTF-8."""
+    printable = "".join(c if c.isprintable() else "?" for c in detail)
+    return printable.encode()[:MAX_DETAIL].decode(errors="ignore")

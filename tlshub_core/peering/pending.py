@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that two agents agreed on and nobody has derived yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from socket import socket
+
+from tlshub_core.peering import exporter
+from tlshub_core.types.errors import Reason, Unavailable
+from tlshub_core.types.flow import Isns
+from tlshub_core.types.keys import Cipher, FlowKeys
+
+
+class SessionPending:
+    """A Pending whose keys come from a session's exporter; it outlives the session's connection.
+
+    `release` is called once, when the flow was taken by its connection or was forgotten.
+    """
+
+    __slots__ = ("_cipher", "_context", "_engine", "_release")
+
+    def __init__(
+        self,
+        engine: exporter.Exporter,
+        context: bytes,
+        cipher: Cipher,
+        release: Callable[[], None] | None = None,
+    ) -> None:
+        self._engine: exporter.Exporter | None = engine
+        self._context, self._cipher, self._release = context, cipher, release
+
+    async def keys(self, isns: Isns, sock: socket | None) -> FlowKeys:
+        """The keys, derived now, once; raises Unavailable where they were given or discarded before."""
+        engine, self._engine = self._engine, None
+        if engine is None:
+            raise Unavailable("the keys of this flow were given or discarded before", Reason.CLOSED)
+        return exporter.export_flow_keys(engine, self._context, self._cipher)
+
+    def taken(self) -> None:
+        """The connection has come: the flow counts no longer as outstanding."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+
+    def discard(self) -> None:
+        """Forget the flow; its keys can never be derived again here."""
+        self._engine, self._context = None, b""
+        self.taken()

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The key provider that all TLS engines share: ask the peer's agent, or wait for the peer's agent to ask."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tlshub_core.peering import exporter
+from tlshub_core.peering.dial import EngineFactory
+from tlshub_core.peering.dialling import Dialler
+from tlshub_core.peering.frames import NONCE_SIZE, Ready, Secure
+from tlshub_core.peering.listening import Listener
+from tlshub_core.peering.offers import Offers
+from tlshub_core.peering.pending import SessionPending
+from tlshub_core.peering.probe import check_identity
+from tlshub_core.peering.session import Session
+from tlshub_core.peering.settings import Settings
+from tlshub_core.types.errors import Reason, Refused, Unavailable
+from tlshub_core.types.flow import Flow, Side
+from tlshub_core.types.interfaces import AgentContext, Identity, Level, Pending, Probe
+from tlshub_core.types.keys import Cipher
+
+EngineBuilder = Callable[[Identity], EngineFactory]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Running:
+    agent: AgentContext
+    dialler: Dialler
+    listener: Listener
+    offers: Offers
+
+
+class PeeringProvider:
+    """A KeyProvider over sessions between agents.
+
+    `build` reads this node's certificate and gives the factory of engines (argument: whether server side); it is
+    called once, in `start`, and raises ConfigError or Unavailable where the files will not do.
+    """
+
+    def __init__(self, name: str, build: EngineBuilder, settings: Settings | None = None) -> None:
+        self.name = name
+        self._build, self._settings = build, settings or Settings()
+        self._running: _Running | None = None
+
+    async def probe(self) -> Probe:
+        """This node's certificate, key and authority; before `start` only that the provider can be made."""
+        if self._running is None:
+            return Probe(level=Level.OK, message=f"provider '{self.name}' can be loaded")
+        return check_identity(self._running.agent.identity)
+
+    async def start(self, agent: AgentContext) -> None:
+        """Read the certificate and listen for other agents."""
+        engines, offers = self._build(agent.identity), Offers(self._settings.ready_ttl_s)
+        listener = Listener(agent, engines, self._settings, offers)
+        await listener.start()
+        dialler = Dialler(agent, engines, self._settings)
+        self._running = _Running(agent=agent, dialler=dialler, listener=listener, offers=offers)
+
+    async def stop(self) -> None:
+        """End all sessions; flows under way get Unavailable. May be called twice."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.listener.close()
+            await running.dialler.close()
+            running.offers.close()
+
+    async def prepare(self, flow: Flow) -> Pending:
+        """Client side: ask the peer's agent. Server side: wait until the peer's agent has asked, cancellable."""
+        running = self._running
+        if running is None:
+            raise Unavailable(f"provider '{self.name}' is not running", Reason.SHUTDOWN)
+        if flow.side is Side.SERVER:
+            return await running.offers.take(flow.tuple)
+        return await self._ask(running, flow)
+
+    async def _ask(self, running: _Running, flow: Flow) -> Pending:
+        session = await _session(running, flow)
+        await running.agent.ask(flow)
+        if session.ended is not None:
+            # It ended meanwhile and nothing was sent; from here on the flow can only become KTLS or be refused.
+            session = await _session(running, flow)
+        nonce, ciphers = secrets.token_bytes(NONCE_SIZE), tuple(running.agent.ciphers)
+        secure = Secure(flow=flow.id, tuple4=flow.tuple, provider=self.name, nonce=nonce, ciphers=ciphers)
+        ready = await session.ask(secure)
+        cipher = _agreed(session, ready, ciphers)
+        context = exporter.context(flow.id, flow.tuple, nonce, ready.nonce, cipher)
+        return SessionPending(session.engine, context, cipher)
+
+
+async def _session(running: _Running, flow: Flow) -> Session:
+    peer = flow.peer
+    if peer is None and not running.agent.identity.any_node:
+        message = f"the mapping does not know '{flow.remote.address}', and 'any_node' in '[peering]' is not set"
+        raise Refused(message, Reason.PEER_UNKNOWN)
+    address = peer.address if peer is not None and peer.address is not None else flow.remote.address
+    session = await running.dialler.session(address)
+    if peer is not None and peer.name != session.node:
+        message = f"the agent at '{address}' is node '{session.node}', the mapping says '{peer.name}'"
+        raise Refused(message, Reason.PEER_UNVERIFIED)
+    return session
+
+
+def _agreed(session: Session, ready: Ready, offered: tuple[Cipher, ...]) -> Cipher:
+    if ready.cipher not in offered:
+        detail = f"node '{session.node}' chose a cipher that was not offered"
+        session.end(Reason.NO_COMMON_CIPHER, detail)
+        raise Unavailable(detail, Reason.NO_COMMON_CIPHER)
+    return Cipher(ready.cipher)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An agent in memory, for tests of key providers: it keeps its promises, it only has no kernel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from tlshub_core.types.capture import State
+from tlshub_core.types.errors import Reason, Refused
+from tlshub_core.types.events import Event
+from tlshub_core.types.flow import Address, Flow, Mode, Pod, Tuple4
+from tlshub_core.types.interfaces import Identity
+from tlshub_core.types.keys import Cipher
+
+E = TypeVar("E", bound=Event)
+
+
+class FakeAgent:
+    """An AgentContext: the mapping is `pods`, this node's own addresses those of its pods.
+
+    A flow is NEW until `ask` moves it to ASKED; set `states[flow.id]` to have it refused. `refuse` makes `expect`
+    refuse with that reason. `events`, `expected` and `warm_peers` record what the provider said.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        pods: Sequence[Pod] = (),
+        ciphers: Sequence[Cipher] = (Cipher.AES_GCM_128,),
+        providers_allowed: Sequence[str] = (),
+        mode: Mode = Mode.REQUIRE,
+    ) -> None:
+        self.identity, self.ciphers, self.mode = identity, ciphers, mode
+        self.providers_allowed = frozenset(providers_allowed)
+        self.log = logging.getLogger(f"tlshub.{identity.node}")
+        self.refuse: Reason | None = None
+        self.states: dict[UUID, State] = {}
+        self.expected: list[Tuple4] = []
+        self.events: list[Event] = []
+        self.warm_peers: dict[Address, bool] = {}
+        self._pods = {pod.address: pod for pod in pods if pod.address is not None}
+
+    def pod(self, address: Address) -> Pod | None:
+        """The pod with that address."""
+        return self._pods.get(address)
+
+    def mine(self, address: Address) -> bool:
+        """Whether a pod of this node has that address."""
+        pod = self._pods.get(address)
+        return pod is not None and pod.node.name == self.identity.node
+
+    async def ask(self, flow: Flow) -> None:
+        """NEW to ASKED; raises Refused where the flow is NEW no more."""
+        state = self.states.setdefault(flow.id, State.NEW)
+        if state is not State.NEW:
+            raise Refused(f"the flow is '{state.name}' already", Reason.ALREADY_CLEAR)
+        self.states[flow.id] = State.ASKED
+
+    async def expect(self, tuple4: Tuple4) -> Mode:
+        """Record the promise; raises Refused for an address that is not this node's, or with `refuse`."""
+        if self.refuse is not None:
+            raise Refused(f"refused with '{self.refuse.value}', as the test wants it", self.refuse)
+        if not self.mine(tuple4.server):
+            raise Refused(f"'{tuple4.server}' is not an address of '{self.identity.node}'", Reason.NOT_MINE)
+        self.expected.append(tuple4)
+        return self.mode
+
+    def said(self, kind: type[E]) -> list[E]:
+        """The events of that type, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def emit(self, event: Event) -> None:
+        """Record an event."""
+        self.events.append(event)
+
+    def warm(self, address: Address, up: bool) -> None:
+        """Record whether a session is up."""
+        self.warm_peers[address] = up

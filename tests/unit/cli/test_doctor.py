@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor as a whole: what is configured, and this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from tlshub_core.api import Level
+from tlshub_core.cli.main import main
+from tlshub_core.config import load
+from tlshub_core.doctor import configured, examine
+from tlshub_core.doctor.check import checked, text
+
+OK, WARNING, FAILED = Level.OK, Level.WARNING, Level.FAILED
+
+
+def test_a_check_that_raises_is_a_warning() -> None:
+    found = checked("area", "name", lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    assert found.probe.level is WARNING
+    assert "ZeroDivisionError" in found.probe.message
+
+
+def test_nothing_to_read_at_all(tmp_path: Path) -> None:
+    checks = examine(None, tmp_path)
+    assert {check.area for check in checks} == {"kernel", "ktls", "bpf", "network", "privileges", "configuration"}
+    assert not any("the check raised" in check.probe.message for check in checks)
+    assert text(tmp_path, "proc/none") is None
+
+
+CONFIG = '[keys]\nprovider = "openssl"\n[peering]\nnode = "node-a"\ntrust_domain = "example.org"\n'
+
+
+def _configured(folder: Path, more: str = "") -> dict[tuple[str, str], Level]:
+    (folder / "capture.toml").write_text(CONFIG + more)
+    config = load(folder / "capture.toml")
+    return {(check.area, check.name): check.probe.level for check in configured.checks(config)}
+
+
+def test_identity_is_checked_where_there_is_one(tmp_path: Path) -> None:
+    assert _configured(tmp_path)["peering", "identity"] is WARNING
+    assert _configured(tmp_path, 'ca = "ca.pem"\n')["peering", "identity"] is FAILED
+    made = CliRunner().invoke(main, ["pki", "init", str(tmp_path), "--trust-domain", "example.org", "--node", "node-a"])
+    assert made.exit_code == 0
+    assert _configured(tmp_path)["peering", "identity"] is OK
+
+
+def test_plugins_are_probed(tmp_path: Path) -> None:
+    mapping = '[mapping]\nsource = "podmap_file"\n[plugin.podmap_file]\npath = "map"\n'
+    assert _configured(tmp_path, mapping)["mapping", "podmap_file"] is FAILED
+    (tmp_path / "map").write_text("web node-a - 10.0.0.1\n")
+    found = _configured(tmp_path, mapping)
+    assert found["mapping", "podmap_file"] is OK
+    assert ("provider", "openssl") in found
+    assert _configured(tmp_path, '[capture]\nbackend = "agate"\n')["backend", "agate"] is FAILED
+
+
+def test_on_this_machine_as_json(tmp_path: Path) -> None:
+    (tmp_path / "capture.toml").write_text(CONFIG)
+    result = CliRunner().invoke(main, ["doctor", str(tmp_path / "capture.toml"), "--json"])
+    checks = json.loads(result.stdout)
+    assert result.exit_code == int(any(check["level"] == "failed" for check in checks))
+    assert all(check["remedy"] for check in checks if check["level"] == "failed")
+    assert not any("the check raised" in check["message"] for check in checks)
+
+
+def test_on_this_machine_with_a_wrong_configuration(tmp_path: Path) -> None:
+    (tmp_path / "capture.toml").write_text("[keys]\n")
+    result = CliRunner().invoke(main, ["doctor", str(tmp_path / "capture.toml")])
+    assert result.exit_code == 1
+    assert "key 'provider': missing" in result.stdout

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of events to a sink: all of them, in order, a write for each turn, gaps told where they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.unit.events.sinks_for_tests import (
+    Options,
+    Sink,
+    Start,
+    event,
+    good,
+    noted,
+    soon,
+    spec,
+    wait_until,
+)
+from tlshub_core.api import Event
+from tlshub_core.events.counts import SinkCounts
+from tlshub_core.events.sinks import Sinks
+
+
+def test_everything_arrives_in_order(tmp_path: Path, start: Start) -> None:
+    sinks = start(good(tmp_path / "out"))
+    for number in range(5000):
+        sinks.emit(event(number))
+    (counts,) = sinks.close(timeout=30)
+    assert noted(tmp_path / "out") == list(range(5000))
+    assert counts == SinkCounts(name="good", written=5000, failed=0, dropped=0, unfinished=0, status=0)
+
+
+def test_what_was_dropped_is_told_in_its_place(tmp_path: Path, start: Start) -> None:
+    gate_read, gate_write = os.pipe()
+    path = tmp_path / "out"
+    inner = good(path)[0].factory(Options())
+
+    def write(batch: Sequence[Event]) -> None:
+        if not path.exists():
+            Path(f"/proc/{parent}/fd/{gate_read}").read_bytes()
+        inner.write(batch)
+
+    parent = os.getpid()
+    sinks = start(spec("slow", lambda: Sink(write)), limit=1000)
+    for number in range(6000):
+        sinks.emit(event(number))
+    lost = sinks.counts()[0].dropped
+    os.close(gate_write)
+    wait_until(lambda: sinks.flush() or sinks.counts()[0].unfinished == 0)  # type: ignore[func-returns-value]
+    for number in range(6000, 6010):
+        sinks.emit(event(number))
+    (counts,) = sinks.close(timeout=30)
+    os.close(gate_read)
+    seen = noted(path)
+    gap = seen.index(-lost)
+    assert lost > 2000
+    assert seen == [*range(gap), -lost, *range(gap + lost, 6010)]
+    assert (counts.dropped, counts.written) == (lost, len(seen))
+
+
+async def test_in_a_loop_a_turn_is_one_write(tmp_path: Path, start: Start) -> None:
+    def write(batch: Sequence[Event]) -> None:
+        with (tmp_path / "sizes").open("a") as file:
+            file.write(f"{len(batch)}\n")
+
+    sinks = start(spec("sizes", lambda: Sink(write)))
+    for turn in range(1, 4):
+        for number in range(10 * turn):
+            sinks.emit(event(number))
+        assert sinks.counts()[0].unfinished == 0, "not written before the turn ends"
+        await asyncio.sleep(0)
+        await soon(lambda: sinks.counts()[0].unfinished == 0)
+    sinks.close(timeout=30)
+    assert noted(tmp_path / "sizes") == [10, 20, 30]
+
+
+async def test_in_a_loop_the_rest_follows_when_there_is_room(tmp_path: Path, start: Start) -> None:
+    def slow(batch: Sequence[Event]) -> None:
+        time.sleep(0.01)
+        (tmp_path / "last").write_text(str(batch[-1].time_ns))
+
+    sinks = start(spec("slow", lambda: Sink(slow)))
+    for number in range(5000):
+        sinks.emit(event(number))
+    await soon(lambda: sinks.counts()[0].written == 5000)
+    assert (tmp_path / "last").read_text() == "4999"
+
+
+def test_after_its_loop_has_ended_the_rest_is_written(tmp_path: Path, start: Start) -> None:
+    sinks = start(good(tmp_path / "out"))
+
+    async def turn() -> None:
+        for number in range(5000):
+            sinks.emit(event(number))
+
+    asyncio.run(turn())
+    asyncio.run(turn())
+    sinks.close(timeout=30)
+    assert noted(tmp_path / "out") == [*range(5000)] * 2
+
+
+def test_without_sinks_nothing_is_kept() -> None:
+    sinks = Sinks()
+    sinks.emit(event(0))
+    assert sinks.close() == []
+    sinks.emit(event(1))
+    assert sinks.counts() == []

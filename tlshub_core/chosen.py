@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plugins that a configuration names, loaded, with their tables checked; nothing is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tlshub_core.config import Config
+from tlshub_core.config.faults import joined
+from tlshub_core.plugins import Registry
+from tlshub_core.types.errors import ConfigError
+from tlshub_core.types.spec import CaptureBackendSpec, EventSinkSpec, KeyProviderSpec, MappingSourceSpec, Spec
+from tlshub_core.wording import suggestion
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Descriptors of everything that is configured; `providers` by name, the default first; no backend is 'auto'."""
+
+    providers: Mapping[str, KeyProviderSpec]
+    mapping: MappingSourceSpec | None
+    sinks: tuple[EventSinkSpec, ...]
+    backend: CaptureBackendSpec | None
+
+    def specs(self) -> list[Spec[Any]]:
+        """All of them."""
+        rest = [spec for spec in (self.mapping, self.backend) if spec is not None]
+        return [*self.providers.values(), *self.sinks, *rest]
+
+
+def choose(config: Config, registry: Registry) -> Chosen:
+    """Load what `config` names; raises PluginError for a plugin, and ConfigError for the tables '[plugin.NAME]'."""
+    source, backend = config.mapping.source, config.capture.backend
+    chosen = Chosen(
+        providers={name: registry.key_provider(name) for name in config.providers()},
+        mapping=registry.mapping_source(source) if source else None,
+        sinks=tuple(registry.event_sink(name) for name in config.events.sinks),
+        backend=None if backend == AUTO else registry.capture_backend(backend),
+    )
+    _check_tables(config, registry, chosen.specs())
+    return chosen
+
+
+def _check_tables(config: Config, registry: Registry, specs: list[Spec[Any]]) -> None:
+    faults = []
+    for spec in specs:
+        try:
+            config.options(spec)
+        except ConfigError as error:
+            faults.append(error)
+    known = sorted({*registry.names(), *(spec.name for spec in specs)})
+    for name in sorted(set(config.plugin) - set(known)):
+        message = f"there is no plugin of that name{suggestion(name, known)}"
+        faults.append(config.error(message, table=f"plugin.{name}"))
+    if faults:
+        raise joined(faults)

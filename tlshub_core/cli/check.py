@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""'check': everything about a configuration that can be wrong, and the rules as the kernel will match them."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from tlshub_core.chosen import Chosen, choose
+from tlshub_core.cli.common import config_argument, json_option, print_json, print_rows
+from tlshub_core.config import Config, default_file, load
+from tlshub_core.pipeline.rules import compile_rules
+from tlshub_core.plugins import Registry
+from tlshub_core.types.capture import Match, RuleSet
+from tlshub_core.types.flow import Side
+
+_COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process")
+
+
+@click.command("check", short_help="Check a configuration and its plugins.")
+@config_argument
+@json_option
+def command(config: Path | None, as_json: bool) -> None:
+    """Check a configuration file, the plugins it names and their tables; show the compiled rules."""
+    loaded = load(config or default_file())
+    rules = asyncio.run(_compiled(loaded, choose(loaded, Registry())))
+    rows = [_row(rules, match) for match in rules.matches]
+    if as_json:
+        print_json({**_summary(loaded), "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows]})
+        return
+    for notice in loaded.notices:
+        click.echo(f"note: {notice}", err=True)
+    print_rows(_COLUMNS, rows)
+    click.echo(f"'{loaded.file}' is in order: {len(rules.names)} rules, {len(rows)} rows")
+
+
+async def _compiled(config: Config, chosen: Chosen) -> RuleSet:
+    if chosen.mapping is None:
+        return compile_rules(config, None)
+    mapping = config.make(chosen.mapping)
+    await mapping.start()
+    try:
+        return compile_rules(config, mapping)
+    finally:
+        await mapping.stop()
+
+
+def _row(rules: RuleSet, match: Match) -> tuple[str, ...]:
+    low, high = match.ports
+    ports = "any" if (low, high) == (1, 65535) else str(low) if low == high else f"{low}-{high}"
+    directions = {Side.SERVER: "in", Side.CLIENT: "out"}
+    direction = "both" if len(match.sides) == 2 else directions[next(iter(match.sides))]
+    peer = str(match.network) if match.network is not None else "any"
+    return (rules.names[match.rule], match.mode.name.lower(), direction, ports, peer, match.comm or "any")
+
+
+def _summary(config: Config) -> dict[str, object]:
+    return {
+        "file": str(config.file),
+        "node": config.peering.node,
+        "providers": config.providers(),
+        "backend": config.capture.backend,
+        "mapping": config.mapping.source,
+        "sinks": config.events.sinks,
+        "notices": config.notices,
+    }

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration file: `load` reads it, `Config` is what the rest of the core sees of it."""
+
+from tlshub_core.config.loaded import Config
+from tlshub_core.config.reader import DEFAULT_FILES, default_file, load, rule_from_option
+from tlshub_core.config.tables import Capture, Debug, Events, Keys, Mapping, Match, Peering, Rule
+
+__all__ = [
+    "DEFAULT_FILES",
+    "Capture",
+    "Config",
+    "Debug",
+    "Events",
+    "Keys",
+    "Mapping",
+    "Match",
+    "Peering",
+    "Rule",
+    "default_file",
+    "load",
+    "rule_from_option",
+]

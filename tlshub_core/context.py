@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the core offers a key provider: identity, mapping, promises about flows, events."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Sequence
+from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
+
+from tlshub_core.pipeline.capture import Capture
+from tlshub_core.types.capture import State
+from tlshub_core.types.errors import Reason, Refused
+from tlshub_core.types.events import Event
+from tlshub_core.types.flow import Address, Flow, Mode, Pod, Side, Tuple4
+from tlshub_core.types.interfaces import CaptureBackend, Identity, MappingSource
+from tlshub_core.types.keys import Cipher
+
+EXPECTED_NS = 10_000_000_000  # a READY whose SYN has not come by then is void
+_NOT_HELD = (State.OPEN, State.REFUSED, State.CLEAR)
+
+
+class Context:
+    """See `AgentContext`; one for the life of an agent."""
+
+    log = logging.getLogger("tlshub.provider")
+
+    def __init__(
+        self,
+        identity: Identity,
+        ciphers: Sequence[Cipher],
+        allowed: frozenset[str],
+        backend: CaptureBackend,
+        mapping: MappingSource | None,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.identity, self.ciphers, self.providers_allowed = identity, ciphers, allowed
+        self._backend, self._mapping, self._emit = backend, mapping, emit
+        self._capture: Capture | None = None
+
+    def serve(self, capture: Capture) -> None:
+        """Learn of the connections, which need this context themselves."""
+        self._capture = capture
+
+    def pod(self, address: Address) -> Pod | None:
+        """The pod with that address."""
+        return self._mapping.by_address(address) if self._mapping else None
+
+    def mine(self, address: Address) -> bool:
+        """One of this host's addresses in the agent's network namespace, or of a pod that the mapping puts here."""
+        pod = self.pod(address)
+        return pod.node.name == self.identity.node if pod else _is_local(address)
+
+    async def ask(self, flow: Flow) -> None:
+        """NEW becomes ASKED, for one that was promised to the peer already it is so; raises Refused else."""
+        before = self._backend.move(flow.cookie, State.NEW, State.ASKED)
+        if before is None:
+            raise Refused("the connection is closed", Reason.CLOSED)
+        if before in _NOT_HELD:
+            raise Refused(f"the flow is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
+
+    async def expect(self, tuple4: Tuple4) -> Mode:
+        """Promise that the accepting end, come or to come, is held and will be KTLS."""
+        if not self.mine(tuple4.server):
+            raise Refused(f"'{tuple4.server}' is not an address of node '{self.identity.node}'", Reason.NOT_MINE)
+        _, mode = self._backend.match(Side.SERVER, tuple4.client, tuple4.server_port)
+        if mode <= Mode.OBSERVE:
+            raise Refused(f"no rule holds connections to port {tuple4.server_port}", Reason.NO_RULE)
+        # The promise first and the look second: a flow that comes in between is found by one of the two.
+        self._backend.expect(tuple4, time.monotonic_ns() + EXPECTED_NS)
+        connection = self._capture.find(tuple4) if self._capture else None
+        if connection is not None and connection.outcome is None:
+            await self.ask(connection.flow)
+        elif connection is not None and connection.outcome is State.CLEAR:
+            raise Refused("the connection was released in clear", Reason.ALREADY_CLEAR)
+        return mode
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to the sinks."""
+        self._emit(event)
+
+    def warm(self, address: Address, up: bool) -> None:
+        """The session serves that node's own address and the pods that the mapping puts there."""
+        pods = self._mapping.pods() if self._mapping else ()
+        served = [pod.address for pod in pods if pod.address and pod.node.address == address]
+        for one in {address, *served}:
+            self._backend.warm(one, up)
+
+
+def _is_local(address: Address) -> bool:
+    """Only an address of this network namespace can be bound to (unless ip_nonlocal_bind says otherwise)."""
+    with socket(AF_INET if address.version == 4 else AF_INET6, SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                return False
+            raise
+    return True

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Capabilities of this process, as the agent would have them if this user started it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tlshub_core.doctor.check import Check, checked, failed, ok, text, warning
+from tlshub_core.types.interfaces import Probe
+
+_SYS_ADMIN = 21
+
+# Bits of <linux/capability.h>; any one of a row will do.
+_NEEDED = (
+    ("CAP_BPF", (39, _SYS_ADMIN), "load programs"),
+    ("CAP_PERFMON", (38, _SYS_ADMIN), "attach programs to kernel functions"),
+    ("CAP_NET_ADMIN", (12,), "attach programs to cgroups, refuse connections"),
+    ("CAP_SYS_PTRACE", (19,), "fetch applications' sockets"),
+)
+
+
+def checks(root: Path) -> list[Check]:
+    """One check for each capability."""
+    effective = _effective(text(root, "proc/self/status") or "")
+    return [checked("privileges", name, capability, effective, name, bits, use) for name, bits, use in _NEEDED]
+
+
+def capability(effective: int | None, name: str, bits: tuple[int, ...], use: str) -> Probe:
+    """Whether one of `bits` is in the set; None stands for a set that cannot be read."""
+    if effective is None:
+        return warning("cannot tell: '/proc/self/status' cannot be read")
+    if any(effective >> bit & 1 for bit in bits):
+        return ok(f"can {use}")
+    return failed(f"this user cannot {use}", f"run as root, or give the agent {name}")
+
+
+def _effective(status: str) -> int | None:
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return int(found[1], 16) if found else None

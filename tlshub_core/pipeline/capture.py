@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 0: events of the backend, each to the connection that it is about."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+
+from tlshub_core.pipeline.connection import Connection, Tools
+from tlshub_core.pipeline.mapping import enrich
+from tlshub_core.types import events
+from tlshub_core.types.capture import (
+    CaptureEvent,
+    FlowClosed,
+    FlowDecided,
+    FlowEstablished,
+    FlowOwned,
+    FlowSeen,
+    Overrun,
+    State,
+)
+from tlshub_core.types.errors import Reason
+from tlshub_core.types.flow import Flow, Mode, Side, Tuple4
+from tlshub_core.types.interfaces import MappingSource
+
+RuleNames = Callable[[int], tuple[str, str | None]]  # number -> name, and the provider that the rule asks for
+_log = logging.getLogger("tlshub.capture")
+
+
+class Capture:
+    """All connections of this node, by cookie and by tuple."""
+
+    def __init__(self, tools: Tools, mapping: MappingSource | None, rule: RuleNames, handshake_ns: int) -> None:
+        self._tools, self._mapping, self._rule, self._handshake_ns = tools, mapping, rule, handshake_ns
+        self._by_cookie: dict[int, Connection] = {}
+        self._by_tuple: dict[Tuple4, Connection] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def find(self, tuple4: Tuple4) -> Connection | None:
+        """The living connection whose accepting end is here, with that tuple."""
+        return self._by_tuple.get(tuple4)
+
+    def handle(self, batch: Sequence[CaptureEvent]) -> None:
+        """Take a batch, in order."""
+        for event in batch:
+            match event:
+                case FlowSeen():
+                    self._seen(event)
+                case Overrun():
+                    _log.error(
+                        "%d events of the kernel were lost: connections that nobody names end by deadline", event.lost
+                    )
+                    self._emit(events.Lost(time_ns=time.monotonic_ns(), sink="ring buffer", count=event.lost))
+                case _:
+                    self._about(event)
+
+    def _seen(self, seen: FlowSeen) -> None:
+        client, server, peer = enrich(seen.tuple, seen.side, self._mapping)
+        name, provider = self._rule(seen.rule)
+        flow = Flow(
+            id=uuid.uuid4(),
+            cookie=seen.cookie,
+            side=seen.side,
+            client=client,
+            server=server,
+            peer=peer,
+            rule=name,
+            mode=seen.mode,
+            deadline_ns=seen.time_ns + self._handshake_ns,
+        )
+        connection = Connection(self._tools, seen, flow, self._tools.keys.provider_of(flow, provider))
+        self._by_cookie[seen.cookie] = connection
+        if seen.side is Side.SERVER:
+            self._by_tuple[seen.tuple] = connection
+        self._emit(
+            events.Connecting(
+                time_ns=seen.time_ns,
+                flow=flow.id,
+                side=seen.side,
+                client=str(client),
+                server=str(server),
+                rule=name,
+                mode=seen.mode,
+                peer=peer.name if peer else "",
+            )
+        )
+        if seen.mode > Mode.OBSERVE and seen.state in (State.NEW, State.ASKED):
+            self._tasks[seen.cookie] = asyncio.create_task(self._run(connection))
+
+    async def _run(self, connection: Connection) -> None:
+        try:
+            await connection.run()
+        except Exception:  # noqa: BLE001 - logged with its trace; one flow's bug must not end the others
+            _log.exception("bug in the agent: connection %s is left to its deadline", connection.flow.id)
+        finally:
+            self._tasks.pop(connection.flow.cookie, None)
+
+    def _about(self, event: FlowEstablished | FlowOwned | FlowDecided | FlowClosed) -> None:
+        connection = self._by_cookie.get(event.cookie)
+        if connection is None:
+            return  # older than this agent, or its beginning was lost in an overrun, which was reported
+        match event:
+            case FlowEstablished():
+                connection.established(event)
+            case FlowOwned():
+                connection.owned(event)
+            case FlowDecided():
+                self._end(event.cookie)
+                connection.decided(event.state, event.reason)
+            case FlowClosed():
+                self._closed(connection, event)
+
+    def _closed(self, connection: Connection, event: FlowClosed) -> None:
+        self._end(event.cookie)
+        del self._by_cookie[event.cookie]
+        if self._by_tuple.get(connection.seen.tuple) is connection:
+            del self._by_tuple[connection.seen.tuple]
+        self._emit(
+            events.Closed(
+                time_ns=event.time_ns,
+                flow=connection.flow.id,
+                secured=event.state is State.OPEN,
+                restarts=event.restarts,
+                bytes_sent=event.bytes_sent,
+                bytes_received=event.bytes_received,
+            )
+        )
+
+    def _end(self, cookie: int) -> None:
+        task = self._tasks.pop(cookie, None)
+        if task is not None:
+            task.cancel()
+
+    async def stop(self) -> None:
+        """Refuse or release what is still held: nobody will decide about it any more."""
+        for task in list(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for connection in self._by_cookie.values():
+            if connection.outcome is None and connection.flow.mode > Mode.OBSERVE:
+                connection.abandon(Reason.SHUTDOWN)
+
+    def _emit(self, event: events.Event) -> None:
+        self._tools.agent.emit(event)

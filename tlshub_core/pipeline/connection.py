@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of one connection, from the SYN to the release: each step is a file of this folder."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from socket import socket
+
+from tlshub_core.pipeline import descriptor, ktls, release
+from tlshub_core.pipeline.keys import Asked, Keys, bug
+from tlshub_core.types import events
+from tlshub_core.types.capture import FlowEstablished, FlowOwned, FlowSeen, Owner, State
+from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.flow import Flow, Side
+from tlshub_core.types.interfaces import AgentContext, CaptureBackend
+from tlshub_core.types.keys import FlowKeys
+
+CONNECT_PATIENCE_NS = 300_000_000_000  # longer than TCP itself tries to connect or to be accepted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What every connection uses."""
+
+    agent: AgentContext
+    backend: CaptureBackend
+    keys: Keys
+    gate_ns: int
+
+
+class Connection:
+    """One captured connection; its task ends when the flow is open, released, refused or closed."""
+
+    def __init__(self, tools: Tools, seen: FlowSeen, flow: Flow, provider: str) -> None:
+        self._tools, self.seen, self.flow, self.provider = tools, seen, flow, provider
+        self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
+        self._owners: list[Owner] = [seen.owner] if seen.owner else []
+        self._owned = asyncio.Event()
+        self._socket: socket | None = None
+        self._hold_from = seen.time_ns
+        self.outcome: State | None = None
+
+    def established(self, event: FlowEstablished) -> None:
+        """TCP's handshake is complete."""
+        if not self._established.done():
+            self._established.set_result(event)
+
+    def owned(self, event: FlowOwned) -> None:
+        """A process has the descriptor, or called into the held socket; the latest one is tried first."""
+        self._owners.insert(0, event.owner)
+        self._owned.set()
+        if event.held:
+            self._emit(events.Held(time_ns=event.time_ns, flow=self.flow.id, pid=event.owner.pid))
+
+    async def run(self) -> None:
+        """All steps; whatever fails ends in a release by the flow's rule."""
+        try:
+            await self._secure()
+        except (TlshubError, TimeoutError) as error:
+            self._fail(error if isinstance(error, TlshubError) else _late())
+        finally:
+            if self._socket is not None:
+                self._socket.close()
+
+    async def _secure(self) -> None:
+        async with asyncio.timeout_at(_loop_time(self.flow.deadline_ns)):
+            asked = await self._agree()
+        try:
+            keys = await self._fetch(asked)
+        finally:
+            asked.pending.discard()
+        try:
+            await self._install(keys)
+        finally:
+            keys.wipe()
+        self._report(keys)
+
+    async def _agree(self) -> Asked:
+        self._emit(events.KeysAsked(time_ns=time.monotonic_ns(), flow=self.flow.id, provider=self.provider))
+        asked = await self._tools.keys.prepare(self.flow, self.provider)
+        try:
+            self._arm()
+        except TlshubError:
+            asked.pending.discard()
+            raise
+        return asked
+
+    def _arm(self) -> None:
+        """Keys are certain: from here on a SYN may go, and the flow may only become KTLS or be refused."""
+        patience = self._tools.gate_ns if self._established.done() and self.flow.side is Side.CLIENT else 0
+        deadline = time.monotonic_ns() + (patience or CONNECT_PATIENCE_NS)
+        for state in (State.ASKED, State.NEW):
+            before = self._tools.backend.move(self.flow.cookie, state, State.ARMED, deadline)
+            if before is state:
+                return
+        raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
+
+    async def _fetch(self, asked: Asked) -> FlowKeys:
+        """Wait for TCP and for somebody to have the descriptor, then have the keys made."""
+        established = await self._established
+        while (sock := self._take()) is None:
+            await self._owned.wait()
+        self._socket = sock
+        try:
+            async with asyncio.timeout(self._tools.gate_ns / 1e9):
+                keys = await asked.pending.keys(established.isns(self.flow.side), None)
+        except (TlshubError, TimeoutError):
+            raise
+        except Exception as error:
+            raise bug(self.provider, error) from error
+        self._emit(
+            events.KeysReady(
+                time_ns=time.monotonic_ns(), flow=self.flow.id, provider=self.provider, cipher=keys.cipher.label
+            )
+        )
+        return keys
+
+    def _take(self) -> socket | None:
+        self._owned.clear()
+        for owner in self._owners:
+            found = descriptor.take(owner, self.flow.cookie)
+            if found is not None:
+                self._owners = [owner]
+                self._emit(
+                    events.Owned(
+                        time_ns=time.monotonic_ns(), flow=self.flow.id, pid=owner.pid, fd=owner.fd, comm=owner.comm
+                    )
+                )
+                return found
+        return None
+
+    async def _install(self, keys: FlowKeys) -> None:
+        move, cookie = self._tools.backend.move, self.flow.cookie
+        before = move(cookie, State.ARMED, State.INSTALLING, time.monotonic_ns() + self._tools.gate_ns)
+        if before is not State.ARMED:
+            raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
+        assert self._socket is not None
+        ktls.install(self._socket, keys, self.flow.side)
+        before = move(cookie, State.INSTALLING, State.OPEN)  # the gate does it too, with the first call that passes
+        if before not in (State.INSTALLING, State.OPEN):
+            raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
+        release.wake_writer(self._socket)
+        self.outcome = State.OPEN
+
+    def _report(self, keys: FlowKeys) -> None:
+        now, owner = time.monotonic_ns(), self._owners[0]
+        established = self._established.result().time_ns
+        self._emit(
+            events.Secured(
+                time_ns=now,
+                flow=self.flow.id,
+                side=self.flow.side,
+                client=str(self.flow.client),
+                server=str(self.flow.server),
+                pid=owner.pid,
+                comm=owner.comm,
+                provider=self.provider,
+                cipher=keys.cipher.label,
+                hold_ns=now - established,
+                setup_ns=now - self.seen.time_ns,
+            )
+        )
+
+    def _fail(self, error: TlshubError) -> None:
+        flow, now = self.flow, time.monotonic_ns()
+        reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
+        if reason is Reason.CLOSED and self._tools.backend.move(flow.cookie, State.NEW, State.NEW) is None:
+            return  # the application closed it first: that is no failure
+        if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
+            self.outcome = State.CLEAR
+            self._wake_clear()
+            self._emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
+            return
+        self.outcome = State.REFUSED
+        sock = self._socket or self._take()
+        release.refuse(self._tools.backend, flow.cookie, flow.tuple, flow.side, sock)
+        if sock is not None and sock is not self._socket:
+            sock.close()
+        self._emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
+
+    def _wake_clear(self) -> None:
+        sock = self._take() if self._established.done() else None
+        if sock is not None:
+            with sock:
+                release.wake(sock)
+
+    def decided(self, state: State, reason: Reason) -> None:
+        """The programs decided alone; make it known, and wake whoever waits."""
+        now, detail = time.monotonic_ns(), "decided in the kernel"
+        self.outcome = state
+        if state is State.CLEAR:
+            self._wake_clear()
+            self._emit(events.ReleasedClear(time_ns=now, flow=self.flow.id, reason=reason, detail=detail))
+        else:
+            release.refuse(self._tools.backend, self.flow.cookie, self.flow.tuple, self.flow.side, None)
+            self._emit(events.Refused(time_ns=now, flow=self.flow.id, reason=reason, detail=detail))
+
+    def abandon(self, reason: Reason) -> None:
+        """The agent stops: end what is still held by the flow's rule."""
+        if self._tools.backend.move(self.flow.cookie, State.OPEN, State.OPEN) is not State.OPEN:
+            self._fail(Unavailable("the agent stops", reason))
+
+    def _emit(self, event: events.Event) -> None:
+        self._tools.agent.emit(event)
+
+
+def _late() -> Unavailable:
+    return Unavailable("no keys within the deadline", Reason.DEADLINE)
+
+
+def _gone(before: State | None) -> str:
+    return "the connection is closed" if before is None else f"the flow is already '{before.name.lower()}'"
+
+
+def _loop_time(monotonic_ns: int) -> float:
+    """asyncio's clock is CLOCK_MONOTONIC in seconds."""
+    return monotonic_ns / 1e9

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 4: a duplicate of the application's own socket descriptor, and proof that it is the right one."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from socket import AF_INET, IPPROTO_TCP, SOCK_STREAM, SOL_SOCKET, socket
+
+from tlshub_core.types.capture import Owner
+
+SO_COOKIE = 57
+SYS_PIDFD_GETFD = 438  # the same number on all architectures, as of all calls since 5.0
+_COOKIE = struct.Struct("=Q")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def take(owner: Owner, cookie: int) -> socket | None:
+    """A duplicate of the socket with that cookie, or None where the process has it no more.
+
+    Descriptors are reused within microseconds, so a duplicate counts only if its SO_COOKIE is the flow's. Raises
+    PermissionError where the agent may not look into the process (it needs CAP_SYS_PTRACE).
+    """
+    try:
+        pidfd = os.pidfd_open(owner.pid)
+    except ProcessLookupError:
+        return None
+    try:
+        return next(_duplicates(pidfd, owner, cookie), None)
+    finally:
+        os.close(pidfd)
+
+
+def _duplicates(pidfd: int, owner: Owner, cookie: int) -> Iterator[socket]:
+    for fd in _candidates(owner):
+        found = _duplicate(pidfd, fd)
+        if found is None:
+            continue
+        if cookie_of(found) == cookie:
+            yield found
+            return
+        found.close()
+
+
+def _candidates(owner: Owner) -> Iterator[int]:
+    """The descriptor that was reported, then every other one that may be this socket."""
+    if owner.fd >= 0:
+        yield owner.fd
+    wanted = f"socket:[{owner.inode}]" if owner.inode else "socket:["
+    try:
+        entries = list(Path(f"/proc/{owner.pid}/fd").iterdir())
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        try:
+            if str(entry.readlink()).startswith(wanted):
+                yield int(entry.name)
+        except FileNotFoundError:
+            continue  # closed meanwhile
+
+
+def _duplicate(pidfd: int, fd: int) -> socket | None:
+    number = _libc.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)
+    if number >= 0:
+        return socket(AF_INET, SOCK_STREAM, IPPROTO_TCP, fileno=number)
+    if ctypes.get_errno() == 1:
+        raise PermissionError(1, "pidfd_getfd: not permitted: the agent needs CAP_SYS_PTRACE")
+    return None
+
+
+def cookie_of(sock: socket) -> int:
+    """The socket's SO_COOKIE; 0 where the descriptor is no socket."""
+    try:
+        return int(_COOKIE.unpack(sock.getsockopt(SOL_SOCKET, SO_COOKIE, _COOKIE.size))[0])
+    except OSError:
+        return 0

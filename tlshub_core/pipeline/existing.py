@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections that are older than the programs: they are not held, so they are reported, or reset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
+from tlshub_core.pipeline import sockdiag
+from tlshub_core.pipeline.mapping import plain
+from tlshub_core.types.flow import Address, Mode, Side, Tuple4
+from tlshub_core.types.interfaces import CaptureBackend
+
+TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+ESTABLISHED = "01"
+ANY_COOKIE = 0xFFFFFFFFFFFFFFFF  # INET_DIAG_NOCOOKIE in both halves
+
+
+def find(backend: CaptureBackend) -> list[tuple[Tuple4, Side]]:
+    """Established connections of this network namespace that a rule would hold, each with the side that is here."""
+    held = []
+    for local, remote in _established():
+        for side, service in ((Side.CLIENT, remote[1]), (Side.SERVER, local[1])):
+            if backend.match(side, remote[0], service)[1] > Mode.OBSERVE:
+                client, server = (local, remote) if side is Side.CLIENT else (remote, local)
+                found = Tuple4(client=client[0], client_port=client[1], server=server[0], server_port=server[1])
+                held.append((found, side))
+                break
+    return held
+
+
+def reset(connections: list[tuple[Tuple4, Side]]) -> int:
+    """Destroy them; returns how many were there still. Raises OSError."""
+    return sum(sockdiag.destroy(ANY_COOKIE, tuple4, side) for tuple4, side in connections)
+
+
+def _established() -> Iterator[tuple[tuple[Address, int], tuple[Address, int]]]:
+    for table in TABLES:
+        if not table.exists():
+            continue  # no IPv6 in this kernel
+        for line in table.read_text().splitlines()[1:]:
+            _, local, remote, state, *_ = line.split()
+            if state == ESTABLISHED:
+                yield parse(local), parse(remote)
+
+
+def parse(text: str) -> tuple[Address, int]:
+    """'0100007F:1F90' as the kernel prints it: 32-bit words in host order, then the port; raises ValueError."""
+    address, port = text.split(":")
+    words = [int(address[i : i + 8], 16).to_bytes(4, "little") for i in range(0, len(address), 8)]
+    packed = b"".join(words)
+    return plain(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)), int(port, 16)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 5: keys into the application's socket as kernel TLS (<linux/tls.h>, Documentation/networking/tls.rst)."""
+
+from __future__ import annotations
+
+import errno
+import struct
+from fcntl import ioctl
+from socket import IPPROTO_TCP, TCP_INFO, socket
+
+from tlshub_core.types.errors import Reason, Unavailable
+from tlshub_core.types.flow import Side
+from tlshub_core.types.keys import DirectionKeys, FlowKeys
+
+TCP_ULP = 31
+SOL_TLS = 282
+TLS_TX, TLS_RX = 1, 2
+SIOCOUTQ = 0x5411
+TCP_ESTABLISHED = 1
+_INFO = struct.Struct("=HH")
+_INT = struct.Struct("=i")
+
+_REASONS = {
+    errno.EEXIST: Reason.ULP_PRESENT,
+    errno.EBUSY: Reason.ULP_PRESENT,
+    errno.ENOTCONN: Reason.CLOSED,
+    errno.EOPNOTSUPP: Reason.MPTCP,
+}
+
+
+def install(sock: socket, keys: FlowKeys, side: Side) -> None:
+    """Make the socket KTLS: TX first and RX last, because RX opens the gate.
+
+    Raises Unavailable with the reason: bytes in clear are queued, the connection is not (or no more) established, the
+    socket has another ULP, or the kernel has no KTLS. After a failure the socket must be refused.
+    """
+    if sock.getsockopt(IPPROTO_TCP, TCP_INFO, 1)[0] != TCP_ESTABLISHED:
+        raise Unavailable("the connection is not established any more", Reason.CLOSED)
+    if _INT.unpack(ioctl(sock, SIOCOUTQ, bytes(_INT.size)))[0]:
+        raise Unavailable("bytes in clear are queued for sending", Reason.CLEAR_BYTES_QUEUED)
+    sent, received = keys.client_to_server, keys.server_to_client
+    if side is Side.SERVER:
+        sent, received = received, sent
+    try:
+        sock.setsockopt(IPPROTO_TCP, TCP_ULP, b"tls")
+        _set(sock, TLS_TX, keys, sent)
+        _set(sock, TLS_RX, keys, received)
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, Reason.KTLS_UNAVAILABLE)
+        raise Unavailable(f"the kernel refused KTLS: {error.strerror}", reason) from None
+
+
+def _set(sock: socket, direction: int, keys: FlowKeys, one: DirectionKeys) -> None:
+    info = bytearray(_INFO.pack(keys.version, keys.cipher)) + one.iv + one.key + one.salt + one.rec_seq
+    try:
+        sock.setsockopt(SOL_TLS, direction, info)
+    finally:
+        info[:] = bytes(len(info))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SOCK_DESTROY over NETLINK_SOCK_DIAG (<linux/sock_diag.h>, <linux/inet_diag.h>).
+
+One message, written here: a netlink library takes seconds to import where the agent must start at once, and this is
+the call that refuses a connection.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_RAW, socket
+
+from tlshub_core.types.flow import Side, Tuple4
+
+AF_NETLINK, NETLINK_SOCK_DIAG = 16, 4
+SOCK_DESTROY = 21
+NLM_F_REQUEST, NLM_F_ACK = 1, 4
+NLMSG_ERROR = 2
+_HEADER = struct.Struct("=IHHII")
+_REQUEST = struct.Struct("=BBBBI")
+_ID = struct.Struct("!HH16s16s")
+_TAIL = struct.Struct("=III")
+_ERROR = struct.Struct("=i")
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def request(cookie: int, tuple4: Tuple4, side: Side) -> bytes:
+    """The message that destroys one socket, named by its tuple and checked by its cookie."""
+    ends = [(tuple4.client, tuple4.client_port), (tuple4.server, tuple4.server_port)]
+    local, remote = ends if side is Side.CLIENT else ends[::-1]
+    family = AF_INET if tuple4.client.version == 4 else AF_INET6
+    body = _REQUEST.pack(family, IPPROTO_TCP, 0, 0, 0xFFFFFFFF)
+    body += _ID.pack(local[1], remote[1], local[0].packed.ljust(16, b"\0"), remote[0].packed.ljust(16, b"\0"))
+    body += _TAIL.pack(0, cookie & 0xFFFFFFFF, cookie >> 32)
+    return _HEADER.pack(_HEADER.size + len(body), SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body
+
+
+def answer(data: bytes) -> int:
+    """The errno in the kernel's acknowledgement, 0 for success; raises ValueError for anything else."""
+    try:
+        length, kind, _, _, _ = _HEADER.unpack_from(data)
+        number: int = _ERROR.unpack_from(data, _HEADER.size)[0]
+    except struct.error as error:
+        raise ValueError(f"netlink answer of {len(data)} bytes is too short") from error
+    if kind != NLMSG_ERROR or length > len(data) or number > 0:
+        raise ValueError(f"netlink answer of type {kind} and {len(data)} bytes is no acknowledgement")
+    return -number
+
+
+def destroy(cookie: int, tuple4: Tuple4, side: Side) -> bool:
+    """Destroy the socket in this network namespace; false where it is not there. Raises OSError."""
+    with socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
+        netlink.settimeout(1.0)
+        netlink.send(request(cookie, tuple4, side))
+        number = answer(netlink.recv(4096))
+    if number in (errno.ENOENT, errno.ESTALE):
+        return False
+    if number:
+        raise OSError(number, f"SOCK_DESTROY: {os.strerror(number)}")
+    return True
+
+
+def disconnect(fd: int) -> None:
+    """connect() to AF_UNSPEC, which ends a TCP connection with a reset (tcp_disconnect). Raises OSError."""
+    address = struct.pack("=H14x", 0)
+    if _libc.connect(fd, address, len(address)):
+        number = ctypes.get_errno()
+        raise OSError(number, f"connect to AF_UNSPEC: {os.strerror(number)}")

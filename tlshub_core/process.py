@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's own process: nobody reads its memory, and no other program's spinning starves it."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import resource
+import signal
+
+PR_SET_DUMPABLE = 4
+RT_BUDGET_US = 2_000_000
+_log = logging.getLogger("tlshub.process")
+
+
+def protect() -> None:
+    """No core file and no ptrace by others: keys pass through this memory. Raises OSError."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
+
+
+def hurry() -> None:
+    """A small real-time priority, so that threads which wait in the gate cannot starve the agent; children lose it."""
+    resource.setrlimit(resource.RLIMIT_RTTIME, (RT_BUDGET_US, resource.RLIM_INFINITY))
+    signal.signal(signal.SIGXCPU, _calm)
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+    except PermissionError:
+        _log.warning("no real-time priority (needs CAP_SYS_NICE): under load, held connections wait longer")
+
+
+def _calm(_number: int, _frame: object) -> None:
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    _log.error("the agent ran for %d ms without a pause: real-time priority given up", RT_BUDGET_US // 1000)

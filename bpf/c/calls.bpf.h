@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What the agent asks of the programs: a state changed by compare-and-swap, so that agent and gate never overrule each
+// other, and the rule that a connection would get.
+#pragma once
+#include "gate.bpf.h"
+
+struct move { u64 cookie, deadline; u32 from, to, before, pad; };
+
+SEC("syscall")
+int move_flow(struct move *m)
+{
+    u64 cookie = m->cookie;
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    if (!f)
+        return 0; // `before` stays 0: gone
+    m->before = __sync_val_compare_and_swap(&f->state, m->from, m->to);
+    if (m->before != m->from)
+        return 0;
+    if (m->deadline)
+        f->deadline = m->deadline;
+    if (m->to == OPEN || m->to == CLEAR)
+        f->opened = bpf_ktime_get_ns();
+    return 0;
+}
+
+struct ask { struct query query; u32 rule, mode, found, pad; };
+
+SEC("syscall")
+int ask_rule(struct ask *a)
+{
+    struct query q = a->query;
+    struct row *r = match(&q);
+    if (!r)
+        return 0;
+    a->rule = r->rule, a->mode = r->mode, a->found = 1;
+    return 0;
+}
+
+// The number by which the programs know the agent: that of the outermost pid namespace, which it may not see itself.
+SEC("syscall")
+int announce(void *unused)
+{
+    struct settings *c = config();
+    if (c)
+        c->agent = bpf_get_current_pid_tgid() >> 32;
+    return 0;
+}

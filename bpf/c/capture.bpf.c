@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One object, one concern in each header, in the order of a connection's way.
+#include "handshake.bpf.h"
+#include "gate.bpf.h"
+#include "egress.bpf.h"
+#include "options.bpf.h"
+#include "inq.bpf.h"
+#include "calls.bpf.h"
+
+char _license[] SEC("license") = "GPL";

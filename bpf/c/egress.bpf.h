@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The last wall: whatever went wrong above, no payload of a held flow leaves, and no SYN whose keys are outstanding.
+// On the way in, a FIN waits (TCP repeats it): a socket that has seen one can take no TLS any more.
+#pragma once
+#include "flow.bpf.h"
+
+struct segment { u32 payload; u8 fin, tcp; };
+
+static __always_inline struct segment segment_of(struct __sk_buff *skb)
+{
+    struct segment s = {};
+    u8 ip[40], tcp[14];
+    u32 at, protocol;
+    if (bpf_skb_load_bytes(skb, 0, ip, 20))
+        return s;
+    if (ip[0] >> 4 == 6) {
+        at = 40;
+        protocol = ip[6]; // behind extension headers it is not TCP to us, and then nothing of a held flow passes
+    } else {
+        at = (ip[0] & 15) * 4;
+        protocol = ip[9];
+    }
+    if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at, tcp, sizeof(tcp)))
+        return s;
+    s.tcp = 1;
+    s.fin = tcp[13] & 1;
+    s.payload = skb->len - at - (tcp[12] >> 4) * 4;
+    return s;
+}
+
+static __always_inline struct tcp_sock *socket_of(struct __sk_buff *skb)
+{
+    struct bpf_sock *sk = skb->sk;
+    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+    return tp && marked(tp) ? tp : 0;
+}
+
+SEC("cgroup_skb/egress")
+int wall(struct __sk_buff *skb)
+{
+    struct tcp_sock *tp = socket_of(skb);
+    if (!tp)
+        return 1;
+    u64 cookie = bpf_get_socket_cookie(skb);
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    if (f && (f->state == OPEN || f->state == CLEAR))
+        return 1;
+    u8 state = BPF_CORE_READ((struct sock *)tp, __sk_common.skc_state);
+    if (f && state == SK_SYN_SENT && (f->state == REFUSED || (f->syn_held && f->state < ARMED)))
+        return 0;
+    struct segment s = segment_of(skb);
+    return s.tcp && (!s.payload || tx_installed(tp));
+}
+
+SEC("cgroup_skb/ingress")
+int hold_fin(struct __sk_buff *skb)
+{
+    struct tcp_sock *tp = socket_of(skb);
+    if (!tp)
+        return 1;
+    u64 cookie = bpf_get_socket_cookie(skb);
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    if (!f || f->state >= OPEN || rx_installed(tp))
+        return 1;
+    return !segment_of(skb).fin;
+}

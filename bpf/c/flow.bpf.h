@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The flow table, the settings, and the events that the agent reads. Layouts are repeated in layout.py, which a test
+// compares with this object's BTF.
+#pragma once
+#include "kernel.bpf.h"
+
+enum state { NEW = 1, ASKED, ARMED, INSTALLING, OPEN, REFUSED, CLEAR };
+enum side { CLIENT = 1, SERVER = 2 };
+enum mode { BYPASS, OBSERVE, PREFER, REQUIRE };
+enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL };
+
+struct address { u64 word[2]; }; // network byte order, IPv4 as IPv4-mapped IPv6
+struct tuple { struct address local, remote; u16 local_port, remote_port; u32 pad; };
+
+struct flow {
+    u32 state, rule;
+    u8 side, mode, syn_held, pad;
+    u32 restarts;
+    u64 deadline, held, opened;
+    struct tuple tuple;
+};
+
+struct settings {
+    u64 cgroup, handshake_ns, gate_ns;
+    u32 agent, cgroup_level, syn_jiffies;
+    u16 peering_port, pad;
+};
+
+#define MARK (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
+
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 65536); __type(key, u64); __type(value, struct flow); } flows SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, struct settings); } settings SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, struct address); __type(value, u64); } warm SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } expected SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost SEC(".maps");
+
+enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED };
+struct header { u32 kind, pad; u64 cookie, time; };
+struct owner { u64 inode; u32 pid; s32 fd; char comm[16]; };
+struct seen { struct header head; struct tuple tuple; u32 rule; u8 side, mode, state, syn_held; struct owner owner; };
+struct established { struct header head; u32 local_isn, remote_isn; };
+struct owned { struct header head; struct owner owner; u64 held; };
+struct decided { struct header head; u32 state, reason; };
+struct closed { struct header head; u32 state, restarts; u64 held_ns, sent, received; };
+
+static __always_inline struct settings *config(void)
+{
+    u32 zero = 0;
+    return bpf_map_lookup_elem(&settings, &zero);
+}
+
+static __always_inline struct header header(u32 kind, u64 cookie)
+{
+    return (struct header){ .kind = kind, .cookie = cookie, .time = bpf_ktime_get_ns() };
+}
+
+static __always_inline void emit(void *event, u64 size)
+{
+    u32 zero = 0;
+    u64 *count;
+    if (bpf_ringbuf_output(&events, event, size, 0) && (count = bpf_map_lookup_elem(&lost, &zero)))
+        __sync_fetch_and_add(count, 1);
+}
+
+// One transition of a flow's state; true where it was this caller's to make.
+static __always_inline bool move_state(struct flow *f, u32 from, u32 to)
+{
+    return __sync_val_compare_and_swap(&f->state, from, to) == from;
+}
+
+static __always_inline void decide(struct flow *f, u64 cookie, u32 state, u32 reason)
+{
+    struct decided e = { .head = header(DECIDED, cookie), .state = state, .reason = reason };
+    emit(&e, sizeof(e));
+}
+
+// A socket is ours where sockops marked it. The mark is two callback flags together, because one alone may be another
+// program's; it is in the socket, so that sockets which are none of ours cost two loads and no look-up.
+static __always_inline bool marked(struct tcp_sock *tp)
+{
+    return (tp->bpf_sock_ops_cb_flags & MARK) == MARK;
+}
+
+static __always_inline struct tls_context *tls_of(struct tcp_sock *tp)
+{
+    struct tls_context *tls = tp->inet_conn.icsk_ulp_data;
+    u32 name = 0;
+    if (!tls || bpf_probe_read_kernel(&name, 3, BPF_CORE_READ(tp, inet_conn.icsk_ulp_ops, name)))
+        return 0;
+    return name == ('t' | 'l' << 8 | 's' << 16) ? tls : 0;
+}
+
+static __always_inline bool rx_installed(struct tcp_sock *tp)
+{
+    struct tls_context *tls = tls_of(tp);
+    return tls && BPF_CORE_READ_BITFIELD_PROBED(tls, rx_conf);
+}
+
+static __always_inline bool tx_installed(struct tcp_sock *tp)
+{
+    struct tls_context *tls = tls_of(tp);
+    return tls && BPF_CORE_READ_BITFIELD_PROBED(tls, tx_conf);
+}

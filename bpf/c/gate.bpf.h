@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The gate: no call of the application gets through to a held socket. A non-blocking caller is told EAGAIN. A blocking
+// one is sent SIGSTOP and at once SIGCONT: the second takes the first back, so no stop happens and no parent is told, but
+// the thread's "signal pending" flag stays set, and the kernel restarts the call until the flow opens.
+#pragma once
+#include "owner.bpf.h"
+#include "rules.bpf.h"
+
+enum judgement { PASS, HOLD, DENY };
+
+// A marked socket without an entry is denied where it belongs to this agent's cgroup; another agent's is not our business.
+static __always_inline bool ours(struct tcp_sock *tp)
+{
+    struct settings *c = config();
+    struct cgroup *cgroup = BPF_CORE_READ((struct sock *)tp, sk_cgrp_data.cgroup), *up = 0;
+    u64 id = 0;
+    if (!c || !cgroup)
+        return true;
+    u32 level = c->cgroup_level;
+    if ((u32)BPF_CORE_READ(cgroup, level) < level)
+        return false;
+    if (bpf_core_field_exists(cgroup->ancestors)) {
+        bpf_probe_read_kernel(&up, sizeof(up), (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) + level * sizeof(up));
+        id = BPF_CORE_READ(up, kn, id);
+    } else {
+        bpf_probe_read_kernel(&id, sizeof(id), (void *)cgroup + bpf_core_field_offset(struct cgroup___ids, ancestor_ids) + level * sizeof(id));
+    }
+    return id == c->cgroup;
+}
+
+// At its deadline a flow that nobody was asked about is released where its rule prefers only; any other is refused.
+static __always_inline int expire(struct flow *f, u64 cookie, u32 state)
+{
+    if (f->mode == PREFER && state == NEW) {
+        if (!move_state(f, NEW, CLEAR))
+            return HOLD; // somebody was quicker: judged anew at the restart
+        decide(f, cookie, CLEAR, DEADLINE);
+        return PASS;
+    }
+    if (!move_state(f, state, REFUSED))
+        return HOLD;
+    decide(f, cookie, REFUSED, DEADLINE);
+    return DENY;
+}
+
+// The kernel sets rx_conf before it wakes a reader, and TX is installed before RX: the socket itself opens the gate.
+static __always_inline int judge(struct tcp_sock *tp, struct flow *f, u64 cookie)
+{
+    u32 state = f->state;
+    u64 now;
+    if (state == OPEN || state == CLEAR)
+        return PASS;
+    if (state == REFUSED)
+        return DENY;
+    now = bpf_ktime_get_ns();
+    if (state == INSTALLING && rx_installed(tp)) {
+        if (!move_state(f, INSTALLING, OPEN))
+            return HOLD;
+        f->opened = now;
+        return PASS;
+    }
+    return now > f->deadline ? expire(f, cookie, state) : HOLD;
+}
+
+static __always_inline bool never_waits(struct file *file, unsigned int flags)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    return flags & MSG_DONTWAIT || (file && file->f_flags & O_NONBLOCK) || task->flags & (PF_KTHREAD | PF_IO_WORKER);
+}
+
+// 512 must never reach a program: without the pending signal the kernel would not restart the call.
+static __always_inline int restart(void)
+{
+    if (bpf_send_signal_thread(SIGSTOP))
+        return -EINTR;
+    for (int i = 0; i < 3; i++)
+        if (!bpf_send_signal_thread(SIGCONT))
+            break;
+    return -ERESTARTSYS;
+}
+
+// Reported once per flow: an event for every restart starves the agent.
+static __always_inline void note_held(struct flow *f, u64 cookie, struct file *file)
+{
+    __sync_fetch_and_add(&f->restarts, 1);
+    if (f->held)
+        return;
+    f->held = bpf_ktime_get_ns();
+    owned(cookie, -1, file ? file->f_inode->i_ino : 0, 1);
+}
+
+static __always_inline int gate(struct socket *sock, unsigned int flags, bool may_again)
+{
+    struct sock *sk = sock->sk;
+    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+    if (!tp || !marked(tp))
+        return 0;
+    u64 cookie = bpf_get_socket_cookie(sk);
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    if (!f)
+        return ours(tp) ? -ECONNRESET : 0;
+    int judgement = judge(tp, f, cookie);
+    if (judgement != HOLD)
+        return judgement == PASS ? 0 : -ECONNRESET;
+    struct file *file = sock->file;
+    note_held(f, cookie, file);
+    return may_again && never_waits(file, flags) ? -EAGAIN : restart();
+}
+
+// Fast Open would carry clear bytes in the SYN; told that it does not exist here, programs connect first.
+static __always_inline bool fast_open(struct msghdr *msg)
+{
+    struct { u16 family, port; u32 flow; u32 word[4]; } to = {};
+    struct query q = { .side = CLIENT, .has_comm = 1 };
+    struct row *r;
+    if (!(msg->msg_flags & MSG_FASTOPEN) || bpf_probe_read_kernel(&to, sizeof(to), msg->msg_name))
+        return false;
+    u32 mapped[4] = { 0, 0, bpf_htonl(0xffff), to.flow };
+    __builtin_memcpy(&q.remote, to.family == AF_INET6 ? to.word : mapped, sizeof(q.remote));
+    q.port = bpf_ntohs(to.port);
+    bpf_get_current_comm(q.comm, sizeof(q.comm));
+    r = match(&q);
+    return r && r->mode > OBSERVE;
+}
+
+SEC("fmod_ret/security_socket_sendmsg")
+int BPF_PROG(gate_send, struct socket *sock, struct msghdr *msg, int size, int ret)
+{
+    if (ret)
+        return ret;
+    return fast_open(msg) ? -EOPNOTSUPP : gate(sock, msg->msg_flags, true);
+}
+
+SEC("fmod_ret/security_socket_recvmsg")
+int BPF_PROG(gate_recv, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
+{
+    return ret ? ret : gate(sock, flags, true);
+}
+
+// splice and sendfile reach a socket by its file and pass by none of the two above.
+SEC("fmod_ret/security_file_permission")
+int BPF_PROG(gate_file, struct file *file, int mask, int ret)
+{
+    if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+        return ret;
+    struct socket *sock = bpf_sock_from_file(file);
+    return sock ? gate(sock, 0, true) : 0;
+}
+
+SEC("fmod_ret/security_socket_shutdown")
+int BPF_PROG(gate_shutdown, struct socket *sock, int how, int ret)
+{
+    u8 state = sock->sk ? sock->sk->__sk_common.skc_state : SK_CLOSE;
+    if (ret || (state != SK_ESTABLISHED && state != SK_CLOSE_WAIT))
+        return ret;
+    return gate(sock, 0, false);
+}
+
+// At start the agent asks whether the pair of signals leaves a thread running on this kernel: a child of its arms the
+// probe, and its next calls are restarted here. Process id in the upper half, restarts to go in the lower.
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } probing SEC(".maps");
+
+SEC("syscall")
+int arm_probe(void *unused)
+{
+    u32 zero = 0;
+    u64 value = (bpf_get_current_pid_tgid() >> 32 << 32) | 3;
+    return bpf_map_update_elem(&probing, &zero, &value, BPF_ANY);
+}
+
+SEC("fmod_ret/security_socket_sendmsg")
+int BPF_PROG(probe_signals, struct socket *sock, struct msghdr *msg, int size, int ret)
+{
+    u32 zero = 0;
+    u64 *left = bpf_map_lookup_elem(&probing, &zero);
+    if (ret || !left || !(u32)*left || *left >> 32 != bpf_get_current_pid_tgid() >> 32)
+        return ret;
+    __sync_fetch_and_add(left, -1);
+    return restart();
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// FIONREAD on a KTLS socket counts ciphertext and misses what is decrypted and not yet read; programs such as nginx
+// believe it. The answer is corrected in the caller's memory: what is decrypted, and the plaintext of what is queued.
+#pragma once
+#include "flow.bpf.h"
+
+#define MAX_PLAINTEXT 16384 // RFC 8446, section 5.1
+#define MAX_BUFFERS 64
+
+// Plaintext in `bytes` of whole records, where each is as long as a record may be but the last: how many shorter ones
+// there are cannot be seen without reading the pages, so for those this is the upper bound.
+static __always_inline int plaintext(int bytes, int overhead)
+{
+    int records = (bytes + MAX_PLAINTEXT + overhead - 1) / (u32)(MAX_PLAINTEXT + overhead);
+    int plain = bytes - records * overhead;
+    return plain > 0 ? plain : 0;
+}
+
+static __always_inline int decrypted(struct tls_sw_context_rx *rx)
+{
+    struct sk_buff *head = (void *)rx + bpf_core_field_offset(struct tls_sw_context_rx, rx_list);
+    struct sk_buff *skb = BPF_CORE_READ(rx, rx_list.next);
+    int total = 0, left;
+    for (int i = 0; i < MAX_BUFFERS && skb && skb != head; i++) {
+        if (!bpf_probe_read_kernel(&left, sizeof(left), (void *)skb + bpf_core_field_offset(struct sk_buff, cb) + bpf_core_field_offset(struct sk_skb_cb, strp.strp.full_len)))
+            total += left;
+        skb = BPF_CORE_READ(skb, next);
+    }
+    return total;
+}
+
+static __always_inline int undecrypted(struct tls_sw_context_rx *rx, int queued, int overhead)
+{
+    struct tls_strparser *strp = (void *)rx + bpf_core_field_offset(struct tls_sw_context_rx, strp);
+    if (BPF_CORE_READ_BITFIELD_PROBED(strp, copy_mode))
+        queued += BPF_CORE_READ(strp, anchor, len);
+    int first = BPF_CORE_READ(strp, stm.full_len);
+    if (!BPF_CORE_READ(strp, msg_ready) || first > queued || first < overhead)
+        return plaintext(queued, overhead);
+    return first - overhead + plaintext(queued - first, overhead);
+}
+
+static __always_inline int correct(struct sock *sk, int cmd, void *arg)
+{
+    struct tcp_sock *tp = cmd == SIOCINQ ? bpf_skc_to_tcp_sock(sk) : 0;
+    if (!tp || !marked(tp) || !rx_installed(tp))
+        return 0;
+    struct tls_context *tls = tls_of(tp);
+    struct tls_sw_context_rx *rx = tls ? BPF_CORE_READ(tls, priv_ctx_rx) : 0;
+    int queued = 0;
+    if (!rx || bpf_probe_read_user(&queued, sizeof(queued), arg))
+        return 0;
+    int answer = decrypted(rx) + undecrypted(rx, queued, BPF_CORE_READ(tls, prot_info.overhead_size));
+    bpf_probe_write_user(arg, &answer, sizeof(answer));
+    return 0;
+}
+
+SEC("fexit/tcp_ioctl")
+int BPF_PROG(inq, struct sock *sk, int cmd, unsigned long arg, int ret)
+{
+    return ret ? 0 : correct(sk, cmd, (void *)arg);
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The few kernel types that the programs touch, with the few members they read: CO-RE finds the real offsets when the
+// object is loaded. Our own declarations, because a generated vmlinux.h is 100,000 lines of which these are 60.
+#pragma once
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef _Bool bool;
+enum { false, true };
+
+#define AF_INET 2
+#define AF_INET6 10
+#define IPPROTO_TCP 6
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define O_NONBLOCK 04000
+#define MSG_DONTWAIT 0x40
+#define MSG_FASTOPEN 0x20000000
+#define SOL_SOCKET 1
+#define SOL_TCP 6
+#define SOL_TLS 282
+#define SO_ZEROCOPY 60
+#define TCP_SYNCNT 7
+#define TCP_REPAIR 19
+#define TCP_FASTOPEN 23
+#define TCP_FASTOPEN_CONNECT 30
+#define TCP_ULP 31
+#define TCP_ZEROCOPY_RECEIVE 35
+#define SIGCONT 18
+#define SIGSTOP 19
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD 0x00200000
+#define SIOCINQ 0x541B
+#define EPERM 1
+#define EINTR 4
+#define EAGAIN 11
+#define EEXIST 17
+#define EOPNOTSUPP 95
+#define ECONNRESET 104
+#define ERESTARTSYS 512
+enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_SYN_RECV = 3, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct kernfs_node { u64 id; };
+struct cgroup { int level; struct kernfs_node *kn; struct cgroup *ancestors[0]; };
+struct cgroup___ids { u64 ancestor_ids[0]; }; // before 6.1
+struct sock_cgroup_data { struct cgroup *cgroup; };
+struct sk_buff_head { struct sk_buff *next; u32 qlen; };
+struct sk_buff { struct sk_buff *next; u32 len; char cb[48]; };
+struct sock_common { unsigned short skc_family; volatile unsigned char skc_state; };
+struct sock { struct sock_common __sk_common; u16 sk_protocol; struct sock_cgroup_data sk_cgrp_data; };
+struct tcp_ulp_ops { char name[16]; };
+struct inet_connection_sock { u32 icsk_rto; const struct tcp_ulp_ops *icsk_ulp_ops; void *icsk_ulp_data; };
+struct tcp_sock {
+    struct inet_connection_sock inet_conn;
+    u32 rcv_nxt, snd_nxt;
+    u64 bytes_sent, bytes_received;
+    u8 bpf_sock_ops_cb_flags;
+    bool is_mptcp;
+};
+struct inode { unsigned short i_mode; unsigned long i_ino; };
+struct file { unsigned int f_flags; struct inode *f_inode; };
+struct socket { struct file *file; struct sock *sk; };
+struct msghdr { void *msg_name; int msg_namelen; unsigned int msg_flags; };
+struct task_struct { unsigned int flags; };
+struct strp_msg { int full_len; int offset; };
+struct _strp_msg { struct strp_msg strp; };
+struct sk_skb_cb { struct _strp_msg strp; };
+struct tls_strparser { u32 mark : 8, stopped : 1, copy_mode : 1; bool msg_ready; struct strp_msg stm; struct sk_buff *anchor; };
+struct tls_sw_context_rx { struct sk_buff_head rx_list; struct tls_strparser strp; };
+struct tls_prot_info { u16 overhead_size; };
+struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; };
+#pragma clang attribute pop
+
+// The contexts of sys_enter and sys_exit tracepoints, as tracefs shows their formats.
+struct sys_enter { u64 common; long id; unsigned long args[6]; };
+struct sys_exit { u64 common; long id; long ret; };

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The compiled rules: one table of rows, replaced as a whole by swapping the inner map, so that there is no moment
+// without rules. First match wins.
+#pragma once
+#include "flow.bpf.h"
+
+#define MAX_ROWS 256
+struct row { struct address network, mask; u16 port_low, port_high; u8 sides, mode, has_comm, pad; u32 rule, pad2; u64 comm[2]; };
+struct ruleset { u32 count, pad; struct row rows[MAX_ROWS]; };
+
+// Sizes instead of types: a map with BTF takes no inner map without (timer_off differs), and the agent makes them without.
+struct ruleset_map { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __uint(key_size, sizeof(u32)); __uint(value_size, sizeof(struct ruleset)); } ruleset SEC(".maps");
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, 1);
+    __type(key, u32);
+    __array(values, struct ruleset_map);
+} rules SEC(".maps") = { .values = { &ruleset } };
+
+struct query { struct address remote; u16 port; u8 side, has_comm; u32 pad; u64 comm[2]; };
+
+static __always_inline bool row_matches(const struct row *r, const struct query *q)
+{
+    if (!(r->sides & q->side) || q->port < r->port_low || q->port > r->port_high)
+        return false;
+    if (((q->remote.word[0] ^ r->network.word[0]) & r->mask.word[0]) | ((q->remote.word[1] ^ r->network.word[1]) & r->mask.word[1]))
+        return false;
+    return !r->has_comm || (q->has_comm && r->comm[0] == q->comm[0] && r->comm[1] == q->comm[1]);
+}
+
+// The first row that matches, or null: the connection is none of ours.
+static __always_inline struct row *match(const struct query *q)
+{
+    u32 zero = 0;
+    void *inner = bpf_map_lookup_elem(&rules, &zero);
+    struct ruleset *set = inner ? bpf_map_lookup_elem(inner, &zero) : 0;
+    if (!set || !q)
+        return 0;
+    for (u32 i = 0; i < MAX_ROWS && i < set->count; i++)
+        if (row_matches(&set->rows[i], q))
+            return &set->rows[i];
+    return 0;
+}

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Capture backend 'libbpf': what the core asks of a backend, told to the programs by maps and calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from tlshub_capture_bpf import layout, signals
+from tlshub_capture_bpf.libbpf import Libbpf, RingBuffer
+from tlshub_capture_bpf.programs import OBJECT, Programs
+from tlshub_core.api import (
+    Address,
+    CaptureEvent,
+    CaptureSettings,
+    Level,
+    Mode,
+    Overrun,
+    Probe,
+    RuleSet,
+    Side,
+    State,
+    Tuple4,
+    Unavailable,
+    Unsupported,
+)
+
+BTF = Path("/sys/kernel/btf/vmlinux")
+CLOCK_MONOTONIC_COARSE = 6  # its resolution is the kernel's tick
+SYN_TIMEOUT_S = 0.012
+BPF_MAP_TYPE_ARRAY = 2
+ZERO = layout.U32.pack(0)
+
+
+class LibbpfBackend:
+    """Programs compiled once, loaded by libbpf; see `CaptureBackend`."""
+
+    def __init__(self, path: str = "") -> None:
+        self._path = Path(path) if path else OBJECT
+        self._libbpf: Libbpf | None = None
+        self._programs: Programs | None = None
+        self._gate = False
+        self._ring: RingBuffer | None = None
+        self._batch: list[CaptureEvent] = []
+        self._ready = asyncio.Event()
+        self._lost = 0
+
+    async def probe(self) -> Probe:
+        """Whether libbpf, BTF and the compiled programs are there."""
+        try:
+            version = Libbpf().version()
+        except OSError as error:
+            return Probe(level=Level.FAILED, message=f"libbpf: {error}", remedy="apt-get install libbpf1")
+        if not BTF.exists():
+            return Probe(level=Level.FAILED, message=f"no BTF in '{BTF}'", remedy="a kernel with CONFIG_DEBUG_INFO_BTF")
+        if not self._path.exists():
+            return Probe(
+                level=Level.FAILED,
+                message=f"no compiled programs in '{self._path}'",
+                remedy="install the wheel of 'tlshub-capture-bpf', or build it with clang and libbpf-dev",
+            )
+        return Probe(level=Level.OK, message=f"libbpf {version}")
+
+    async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
+        """Load and attach; raises Unavailable where the kernel refuses, Unsupported where it cannot hold."""
+        self._gate = any(match.mode > Mode.OBSERVE for match in rules.matches)
+        try:
+            self._libbpf = Libbpf()
+            self._programs = Programs(self._libbpf, self._path, gate=self._gate, table_size=settings.table_size)
+            self._maps()
+            self._configure(rules, settings)
+            if self._gate:
+                signals.check(self._programs)
+            return self._programs.attach(settings.cgroup, gate=self._gate)
+        except OSError as error:
+            raise Unavailable(f"cannot load the programs: {error}; run 'tlshub-capture doctor'") from error
+
+    def _maps(self) -> None:
+        assert self._programs is not None and self._libbpf is not None
+        self._rules = self._programs.map("rules", 4)
+        self._warm = self._programs.map("warm", 8)
+        self._expected = self._programs.map("expected", 8)
+        self._lost_map = self._programs.map("lost", 8)
+        self._ring = RingBuffer(self._libbpf, self._programs.map("events", 0).fd, self._record)
+        asyncio.get_running_loop().add_reader(self._ring.fileno(), self._drain)
+
+    def _configure(self, rules: RuleSet, settings: CaptureSettings) -> None:
+        assert self._programs is not None
+        tick = time.clock_getres(CLOCK_MONOTONIC_COARSE)
+        depth = len(settings.cgroup.resolve().relative_to(settings.cgroup_root).parts)
+        value = layout.SETTINGS.pack(
+            settings.cgroup.stat().st_ino,
+            settings.handshake_ns,
+            settings.gate_ns,
+            0,
+            depth,
+            max(2, round(SYN_TIMEOUT_S / tick)),
+            settings.peering_port,
+            0,
+        )
+        self._programs.map("settings", layout.SETTINGS.size).put(ZERO, value)
+        self._programs.call("announce", bytearray())
+        self._swap(rules)
+
+    def _swap(self, rules: RuleSet) -> None:
+        assert self._libbpf is not None
+        value = layout.pack_rules(rules)
+        fd = self._libbpf.code("bpf_map_create", BPF_MAP_TYPE_ARRAY, b"ruleset", 4, len(value), 1, None)
+        try:
+            self._libbpf.code("bpf_map_update_elem", fd, ZERO, value, 0)
+            self._rules.put(ZERO, layout.U32.pack(fd))
+        finally:
+            os.close(fd)
+
+    def _record(self, record: bytes) -> None:
+        self._batch.append(layout.decode(record))
+
+    def _drain(self) -> None:
+        assert self._ring is not None
+        self._ring.consume()
+        lost = layout.U64.unpack(self._lost_map.get(ZERO) or bytes(8))[0]
+        if lost != self._lost:
+            self._batch.append(Overrun(lost=lost - self._lost))
+            self._lost = lost
+        self._ready.set()
+
+    async def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
+        """Batches of events, in the order of the ring buffer."""
+        while True:
+            await self._ready.wait()
+            self._ready.clear()
+            batch, self._batch = self._batch, []
+            if batch:
+                yield batch
+
+    def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
+        """Compare-and-swap in the kernel; the state before, or None where the flow is gone."""
+        assert self._programs is not None
+        context = bytearray(layout.MOVE.pack(cookie, deadline_ns, expected, to, 0, 0))
+        before = layout.MOVE.unpack(self._programs.call("move_flow", context))[4]
+        return State(before) if before else None
+
+    def expect(self, tuple4: Tuple4, deadline_ns: int) -> None:
+        """See `CaptureBackend`."""
+        self._expected.put(layout.pack_tuple(tuple4, Side.SERVER), layout.U64.pack(deadline_ns))
+
+    def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
+        """See `CaptureBackend`."""
+        assert self._programs is not None
+        query = layout.QUERY.pack(layout.pack_address(remote), port, side, 0, 0, bytes(16))
+        context = bytearray(layout.ASK.pack(query, 0, 0, 0, 0))
+        _, rule, mode, found, _ = layout.ASK.unpack(self._programs.call("ask_rule", context))
+        return (rule, Mode(mode)) if found else (-1, Mode.BYPASS)
+
+    def warm(self, address: Address, up: bool) -> None:
+        """See `CaptureBackend`."""
+        key = layout.pack_address(address)
+        if up:
+            self._warm.put(key, layout.U64.pack(1))
+        else:
+            self._warm.drop(key)
+
+    def replace(self, rules: RuleSet) -> None:
+        """Swap the rules; raises Unsupported where they need the gate and it was not loaded."""
+        if not self._gate and any(match.mode > Mode.OBSERVE for match in rules.matches):
+            raise Unsupported("the agent started with rules that only observe: restart it to load the gate")
+        self._swap(rules)
+
+    async def detach(self, unpin: bool) -> None:
+        """Detach and free everything."""
+        if self._ring is not None:
+            asyncio.get_running_loop().remove_reader(self._ring.fileno())
+            self._ring.close()
+            self._ring = None
+        if self._programs is not None:
+            self._programs.close()
+            self._programs = None

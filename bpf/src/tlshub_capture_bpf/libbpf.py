@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of libbpf 1.x that the backend calls, by ctypes; every failure is an OSError with the call's name."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from ctypes import c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+
+RING_CALLBACK = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
+PRINT_CALLBACK = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
+
+_SIGNATURES: dict[str, tuple[object, list[object]]] = {
+    "bpf_object__open_file": (c_void_p, [c_char_p, c_void_p]),
+    "bpf_object__load": (c_int, [c_void_p]),
+    "bpf_object__close": (None, [c_void_p]),
+    "bpf_object__next_program": (c_void_p, [c_void_p, c_void_p]),
+    "bpf_object__find_map_by_name": (c_void_p, [c_void_p, c_char_p]),
+    "bpf_map__fd": (c_int, [c_void_p]),
+    "bpf_map__set_max_entries": (c_int, [c_void_p, c_uint32]),
+    "bpf_program__name": (c_char_p, [c_void_p]),
+    "bpf_program__fd": (c_int, [c_void_p]),
+    "bpf_program__set_autoload": (c_int, [c_void_p, c_bool]),
+    "bpf_program__attach": (c_void_p, [c_void_p]),
+    "bpf_program__attach_cgroup": (c_void_p, [c_void_p, c_int]),
+    "bpf_link__destroy": (c_int, [c_void_p]),
+    "bpf_map_create": (c_int, [c_int, c_char_p, c_uint32, c_uint32, c_uint32, c_void_p]),
+    "bpf_map_update_elem": (c_int, [c_int, c_char_p, c_char_p, c_uint64]),
+    "bpf_map_lookup_elem": (c_int, [c_int, c_char_p, c_char_p]),
+    "bpf_map_delete_elem": (c_int, [c_int, c_char_p]),
+    "bpf_map_get_next_key": (c_int, [c_int, c_char_p, c_char_p]),
+    "bpf_prog_test_run_opts": (c_int, [c_int, c_void_p]),
+    "ring_buffer__new": (c_void_p, [c_int, RING_CALLBACK, c_void_p, c_void_p]),
+    "ring_buffer__consume": (c_int, [c_void_p]),
+    "ring_buffer__epoll_fd": (c_int, [c_void_p]),
+    "ring_buffer__free": (None, [c_void_p]),
+    "libbpf_set_print": (c_void_p, [c_void_p]),
+}
+
+
+class TestRunOpts(ctypes.Structure):
+    """struct bpf_test_run_opts of <bpf/bpf.h>."""
+
+    _fields_ = (
+        ("sz", c_size_t),
+        ("data_in", c_void_p),
+        ("data_out", c_void_p),
+        ("data_size_in", c_uint32),
+        ("data_size_out", c_uint32),
+        ("ctx_in", c_void_p),
+        ("ctx_out", c_void_p),
+        ("ctx_size_in", c_uint32),
+        ("ctx_size_out", c_uint32),
+        ("retval", c_uint32),
+        ("repeat", c_int),
+        ("duration", c_uint32),
+        ("flags", c_uint32),
+        ("cpu", c_uint32),
+        ("batch_size", c_uint32),
+    )
+
+
+class Libbpf:
+    """The loaded library; raises OSError where it is missing or older than 1.0."""
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL("libbpf.so.1", use_errno=True)
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(self._library, name)
+            function.restype, function.argtypes = result, arguments
+        self._library.libbpf_set_print(None)  # it would print to the agent's stderr; errors are raised instead
+
+    def version(self) -> str:
+        """The library's version, such as '1.1'."""
+        library = self._library
+        return f"{library.libbpf_major_version()}.{library.libbpf_minor_version()}"
+
+    def code(self, name: str, *arguments: object) -> int:
+        """Call a function that returns a negative errno on failure; raises OSError then."""
+        result: int = getattr(self._library, name)(*arguments)
+        if result < 0:
+            raise OSError(-result, f"{name}: {os.strerror(-result)}")
+        return result
+
+    def pointer(self, name: str, *arguments: object) -> int:
+        """Call a function that returns null on failure and sets errno; raises OSError then."""
+        result: int | None = getattr(self._library, name)(*arguments)
+        if not result:
+            number = ctypes.get_errno()
+            raise OSError(number, f"{name}: {os.strerror(number)}")
+        return result
+
+    def optional(self, name: str, *arguments: object) -> int | None:
+        """Call a function whose null or absent result is no failure."""
+        result: int | None = getattr(self._library, name)(*arguments)
+        return result
+
+    def text(self, name: str, *arguments: object) -> str:
+        """Call a function that returns a C string."""
+        return str(getattr(self._library, name)(*arguments).decode())
+
+    def run(self, program: int, context: bytearray) -> bytearray:
+        """Run a program of type syscall once, on `context`, which it may change in place."""
+        buffer = (ctypes.c_char * len(context)).from_buffer(context) if context else None
+        options = TestRunOpts(sz=ctypes.sizeof(TestRunOpts), ctx_size_in=len(context))
+        if buffer is not None:
+            options.ctx_in = ctypes.addressof(buffer)
+        self.code("bpf_prog_test_run_opts", program, ctypes.byref(options))
+        return context
+
+
+class RingBuffer:
+    """A BPF ring buffer; `consume` hands each record to the callback as bytes."""
+
+    def __init__(self, libbpf: Libbpf, map_fd: int, record: Callable[[bytes], None]) -> None:
+        def call(_context: int | None, data: int | None, size: int) -> int:
+            record(ctypes.string_at(data or 0, size))
+            return 0
+
+        self._libbpf, self._keep = libbpf, RING_CALLBACK(call)
+        self._ring = libbpf.pointer("ring_buffer__new", map_fd, self._keep, None, None)
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when there are records."""
+        return self._libbpf.code("ring_buffer__epoll_fd", self._ring)
+
+    def consume(self) -> int:
+        """Hand over all records that are there; returns their number."""
+        return self._libbpf.code("ring_buffer__consume", self._ring)
+
+    def close(self) -> None:
+        """Free the buffer."""
+        self._libbpf.optional("ring_buffer__free", self._ring)

@@ -21,12 +21,15 @@ from tlshub_core.events.sinks import Sinks
 from tlshub_core.pipeline import existing
 from tlshub_core.pipeline.capture import Capture
 from tlshub_core.pipeline.connection import Tools
+from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Keys, Running
+from tlshub_core.pipeline.rehearsal import rehearse
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.plugins import Registry
 from tlshub_core.types import events
 from tlshub_core.types.capture import CaptureSettings, RuleSet
 from tlshub_core.types.errors import TlshubError
+from tlshub_core.types.flow import Mode
 from tlshub_core.types.interfaces import CaptureBackend, MappingSource
 
 MS = 1_000_000
@@ -79,6 +82,8 @@ class Agent:
         async with AsyncExitStack() as stack:
             mapping = await self._mapping(stack)
             rules = compile_rules(self._config, mapping)
+            if any(match.mode > Mode.OBSERVE for match in rules.matches):
+                rehearse(self._config.keys.ciphers)
             backend = await select(self._config, self._chosen, self._registry, say)
             context = self._context(backend, mapping)
             keys = await self._keys(stack, context, backend)
@@ -114,6 +119,16 @@ class Agent:
             running[name] = Running(spec=spec, provider=provider)
         return Keys(context, backend, running, self._config.keys.provider)
 
+    def _tools(self, context: Context, backend: CaptureBackend, keys: Keys) -> Tools:
+        keylog = self._config.debug.keylog_file
+        return Tools(
+            agent=context,
+            backend=backend,
+            keys=keys,
+            gate_ns=self._config.capture.gate_deadline_ms * MS,
+            keylog=KeyLog(keylog) if keylog else None,
+        )
+
     async def _attach(self, stack: AsyncExitStack, backend: CaptureBackend, rules: RuleSet, capture: Capture) -> None:
         here = self._config.capture
         settings = CaptureSettings(
@@ -133,7 +148,7 @@ class Agent:
         process.hurry()
 
     def _report_existing(self, backend: CaptureBackend) -> None:
-        older = existing.find(backend)
+        older = existing.find(backend, self._config.peering.port)
         if not older:
             return
         if self._config.capture.existing == "reset":
@@ -162,7 +177,7 @@ class Agent:
             config = self._again()
             backend.replace(compile_rules(config, mapping))
             self._config = config
-        except TlshubError as error:
+        except (TlshubError, OSError) as error:
             _log.error("not reloaded, the old rules and mapping stay: %s", error)
             self._emit_reloaded(False, str(error))
             return

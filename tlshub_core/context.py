@@ -18,6 +18,7 @@ from tlshub_core.types.interfaces import CaptureBackend, Identity, MappingSource
 from tlshub_core.types.keys import Cipher
 
 EXPECTED_NS = 10_000_000_000  # a READY whose SYN has not come by then is void
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)  # EINVAL: link-local, of an interface unknown
 _NOT_HELD = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
@@ -90,11 +91,11 @@ class Context:
 
 def _is_local(address: Address) -> bool:
     """Only an address of this network namespace can be bound to (unless ip_nonlocal_bind says otherwise)."""
-    with socket(AF_INET if address.version == 4 else AF_INET6, SOCK_DGRAM) as probe:
-        try:
+    try:
+        with socket(AF_INET if address.version == 4 else AF_INET6, SOCK_DGRAM) as probe:
             probe.bind((str(address), 0))
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                return False
-            raise
+    except OSError as error:
+        if error.errno in _NOT_HERE:
+            return False
+        raise
     return True

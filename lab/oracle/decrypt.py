@@ -28,7 +28,7 @@ class Opener:
         self.opened = self.failed = 0
 
     def open_all(self, stream: bytes | bytearray, spans: Iterable[tuple[int, int]]) -> None:
-        """Open records in the order of the stream; one that does not open leaves the numbers of the next as they are."""
+        """Open records in the order of the stream; one that does not open still counts for the numbers of the next."""
         for start, end in spans:
             inner = self.try_record(bytes(stream[start:end]), self._seq)
             self._seq += 1

@@ -24,8 +24,8 @@ class Flow:
     def unbegun(self) -> bool:
         """Whether one end's SYN was captured and the other's was not, though it went on."""
         client, server = self.directions
-        return (client.synced and server.used and not server.synced) or (
-            server.synced and client.used and not client.synced
+        return any(
+            one.synced and other.used and not other.synced for one, other in ((client, server), (server, client))
         )
 
     @property

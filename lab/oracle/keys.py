@@ -41,7 +41,8 @@ class FlowKey:
 def load(path: Path) -> list[FlowKey]:
     """Read all keys; raises ValueError with the line's number, and OSError."""
     found = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    lines = dict.fromkeys(path.read_text().splitlines())  # both ends of a connection may have logged it
+    for number, line in enumerate(lines, 1):
         try:
             found.append(_flow(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

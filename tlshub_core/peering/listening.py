@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 
 from tlshub_core.peering.answering import Answers
 from tlshub_core.peering.binding import BACKLOG, bind, peer_address
@@ -26,6 +27,7 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._unauthenticated = 0
+        self._nodes: Counter[str] = Counter()
         self.turned_away = 0
 
     async def start(self) -> None:
@@ -73,7 +75,15 @@ class Listener:
         finally:
             self._unauthenticated -= 1
         self._agent.emit(SessionUp(time_ns=time.monotonic_ns(), node=node, address=address, dialler=False))
-        await self._serve(channel, node, address)
+        self._nodes[node] += 1
+        try:
+            await self._serve(channel, node, address)
+        finally:
+            self._nodes[node] -= 1
+
+    def knows(self, node: str) -> bool:
+        """Whether that node's agent has a session with this one, in which it could ask."""
+        return self._nodes[node] > 0
 
     async def _admitted(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str

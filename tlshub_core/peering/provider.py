@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from tlshub_core.peering.probe import check_identity
 from tlshub_core.peering.session import Session
 from tlshub_core.peering.settings import Settings
 from tlshub_core.types.errors import Reason, Refused, Unavailable
-from tlshub_core.types.flow import Flow, Side
+from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import AgentContext, Identity, Level, Pending, Probe
 from tlshub_core.types.keys import Cipher
 
@@ -73,8 +74,19 @@ class PeeringProvider:
         if running is None:
             raise Unavailable(f"provider '{self.name}' is not running", Reason.SHUTDOWN)
         if flow.side is Side.SERVER:
-            return await running.offers.take(flow.tuple)
+            return await self._take(running, flow)
         return await self._ask(running, flow)
+
+    async def _take(self, running: _Running, flow: Flow) -> Pending:
+        """An agent asks before it lets the SYN go, or in a session that is up: from one without, none will come."""
+        unknown = flow.peer is None or not running.listener.knows(flow.peer.name)
+        grace = self._settings.stranger_grace_s if flow.mode is Mode.PREFER and unknown else None
+        try:
+            async with asyncio.timeout(grace):
+                return await running.offers.take(flow.tuple)
+        except TimeoutError as error:
+            message = f"no agent asked for it, and there is no session with one of '{flow.remote.address}'"
+            raise Unavailable(message, Reason.PEER_UNREACHABLE) from error
 
     async def _ask(self, running: _Running, flow: Flow) -> Pending:
         session = await _session(running, flow)

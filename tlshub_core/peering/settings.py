@@ -12,6 +12,7 @@ class Settings:
 
     `max_unauthenticated` bounds connections that are still in their handshake, `max_pending` the flows of one session
     that were answered READY and have not come yet, `max_seen` the flow ids remembered against replays.
+    `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session.
     """
 
     listen: str = ""
@@ -19,6 +20,7 @@ class Settings:
     session_max_flows: int = 10_000
     handshake_timeout_s: float = 5.0
     ready_ttl_s: float = 10.0
+    stranger_grace_s: float = 1.0
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 30.0
     max_unauthenticated: int = 64

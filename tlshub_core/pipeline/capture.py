@@ -101,6 +101,8 @@ class Capture:
     def _about(self, event: FlowEstablished | FlowOwned | FlowDecided | FlowClosed) -> None:
         connection = self._by_cookie.get(event.cookie)
         if connection is None:
+            if isinstance(event, FlowDecided):
+                self._decided_unseen(event)
             return  # older than this agent, or its beginning was lost in an overrun, which was reported
         match event:
             case FlowEstablished():
@@ -112,6 +114,12 @@ class Capture:
                 connection.decided(event.state, event.reason)
             case FlowClosed():
                 self._closed(connection, event)
+
+    def _decided_unseen(self, event: FlowDecided) -> None:
+        """A flow that found no room in the table has no beginning, and counts all the same."""
+        kind = events.ReleasedClear if event.state is State.CLEAR else events.Refused
+        detail = f"decided in the kernel about a connection that was not seen (cookie {event.cookie})"
+        self._emit(kind(time_ns=event.time_ns, reason=event.reason, detail=detail))
 
     def _closed(self, connection: Connection, event: FlowClosed) -> None:
         self._end(event.cookie)

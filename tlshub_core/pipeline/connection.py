@@ -4,20 +4,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 from socket import socket
 
 from tlshub_core.pipeline import descriptor, ktls, release
+from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Asked, Keys, bug
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowEstablished, FlowOwned, FlowSeen, Owner, State
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Flow, Side
-from tlshub_core.types.interfaces import AgentContext, CaptureBackend
+from tlshub_core.types.interfaces import AgentContext, CaptureBackend, Pending
 from tlshub_core.types.keys import FlowKeys
 
 CONNECT_PATIENCE_NS = 300_000_000_000  # longer than TCP itself tries to connect or to be accepted
+_log = logging.getLogger("tlshub.connection")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Tools:
     backend: CaptureBackend
     keys: Keys
     gate_ns: int
+    keylog: KeyLog | None = None
 
 
 class Connection:
@@ -70,7 +74,7 @@ class Connection:
         try:
             keys = await self._fetch(asked)
         finally:
-            asked.pending.discard()
+            self._discard(asked.pending)
         try:
             await self._install(keys)
         finally:
@@ -83,9 +87,15 @@ class Connection:
         try:
             self._arm()
         except TlshubError:
-            asked.pending.discard()
+            self._discard(asked.pending)
             raise
         return asked
+
+    def _discard(self, pending: Pending) -> None:
+        try:
+            pending.discard()
+        except Exception:  # noqa: BLE001 - logged with its trace; keys that were given must still be wiped
+            _log.exception("bug in provider '%s': discard failed", self.provider)
 
     def _arm(self) -> None:
         """Keys are certain: from here on a SYN may go, and the flow may only become KTLS or be refused."""
@@ -110,6 +120,8 @@ class Connection:
             raise
         except Exception as error:
             raise bug(self.provider, error) from error
+        if not isinstance(keys, FlowKeys):
+            raise bug(self.provider, TypeError(f"keys() returned '{type(keys).__name__}'"))
         self._emit(
             events.KeysReady(
                 time_ns=time.monotonic_ns(), flow=self.flow.id, provider=self.provider, cipher=keys.cipher.label
@@ -120,7 +132,11 @@ class Connection:
     def _take(self) -> socket | None:
         self._owned.clear()
         for owner in self._owners:
-            found = descriptor.take(owner, self.flow.cookie)
+            try:
+                found = descriptor.take(owner, self.flow.cookie)
+            except OSError as error:
+                message = f"cannot reach the socket of process {owner.pid}: {error.strerror}"
+                raise Unavailable(message, Reason.OWNER_UNKNOWN) from error
             if found is not None:
                 self._owners = [owner]
                 self._emit(
@@ -138,6 +154,8 @@ class Connection:
             raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
         assert self._socket is not None
         ktls.install(self._socket, keys, self.flow.side)
+        if self._tools.keylog is not None:
+            self._tools.keylog.write(self.flow, keys)
         before = move(cookie, State.INSTALLING, State.OPEN)  # the gate does it too, with the first call that passes
         if before not in (State.INSTALLING, State.OPEN):
             raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
@@ -166,35 +184,48 @@ class Connection:
     def _fail(self, error: TlshubError) -> None:
         flow, now = self.flow, time.monotonic_ns()
         reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
-        if reason is Reason.CLOSED and self._tools.backend.move(flow.cookie, State.NEW, State.NEW) is None:
+        if self._tools.backend.move(flow.cookie, State.NEW, State.NEW) is None:
             return  # the application closed it first: that is no failure
         if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
             self.outcome = State.CLEAR
             self._wake_clear()
             self._emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
             return
-        self.outcome = State.REFUSED
-        sock = self._socket or self._take()
-        release.refuse(self._tools.backend, flow.cookie, flow.tuple, flow.side, sock)
-        if sock is not None and sock is not self._socket:
-            sock.close()
+        self._refuse()
         self._emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
 
+    def _refuse(self) -> None:
+        self.outcome = State.REFUSED
+        sock = self._socket or self._try_take()
+        release.refuse(self._tools.backend, self.flow.cookie, self.flow.tuple, self.flow.side, sock)
+        if sock is not None and sock is not self._socket:
+            sock.close()
+
     def _wake_clear(self) -> None:
-        sock = self._take() if self._established.done() else None
+        sock = self._try_take() if self._established.done() else None
         if sock is not None:
             with sock:
                 release.wake(sock)
 
+    def _try_take(self) -> socket | None:
+        """The socket where it can be had: what has to be done with it now is of use, and not essential."""
+        try:
+            return self._take()
+        except Unavailable as error:
+            _log.warning("connection %s: %s", self.flow.id, error)
+            return None
+
     def decided(self, state: State, reason: Reason) -> None:
         """The programs decided alone; make it known, and wake whoever waits."""
         now, detail = time.monotonic_ns(), "decided in the kernel"
-        self.outcome = state
+        if state is self.outcome:
+            return  # the agent came to the same end first, and said so
         if state is State.CLEAR:
+            self.outcome = state
             self._wake_clear()
             self._emit(events.ReleasedClear(time_ns=now, flow=self.flow.id, reason=reason, detail=detail))
         else:
-            release.refuse(self._tools.backend, self.flow.cookie, self.flow.tuple, self.flow.side, None)
+            self._refuse()
             self._emit(events.Refused(time_ns=now, flow=self.flow.id, reason=reason, detail=detail))
 
     def abandon(self, reason: Reason) -> None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from tlshub_core.pipeline import sockdiag
 from tlshub_core.pipeline.mapping import plain
+from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.flow import Address, Mode, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend
 
@@ -17,10 +19,15 @@ ESTABLISHED = "01"
 ANY_COOKIE = 0xFFFFFFFFFFFFFFFF  # INET_DIAG_NOCOOKIE in both halves
 
 
-def find(backend: CaptureBackend) -> list[tuple[Tuple4, Side]]:
-    """Established connections of this network namespace that a rule would hold, each with the side that is here."""
+def find(backend: CaptureBackend, peering_port: int) -> list[tuple[Tuple4, Side]]:
+    """Established connections of this network namespace that a rule would hold, each with the side that is here.
+
+    The agents' own sessions, to and from `peering_port`, are not among them.
+    """
     held = []
     for local, remote in _established():
+        if peering_port in (local[1], remote[1]):
+            continue
         for side, service in ((Side.CLIENT, remote[1]), (Side.SERVER, local[1])):
             if backend.match(side, remote[0], service)[1] > Mode.OBSERVE:
                 client, server = (local, remote) if side is Side.CLIENT else (remote, local)
@@ -31,8 +38,12 @@ def find(backend: CaptureBackend) -> list[tuple[Tuple4, Side]]:
 
 
 def reset(connections: list[tuple[Tuple4, Side]]) -> int:
-    """Destroy them; returns how many were there still. Raises OSError."""
-    return sum(sockdiag.destroy(ANY_COOKIE, tuple4, side) for tuple4, side in connections)
+    """Destroy them; returns how many were there still. Raises Unavailable where the kernel does not let us."""
+    try:
+        return sum(sockdiag.destroy(ANY_COOKIE, tuple4, side) for tuple4, side in connections)
+    except OSError as error:
+        message = f"older connections cannot be reset: {error.strerror}; set 'existing = \"report\"' in '[capture]'"
+        raise Unavailable(message) from error
 
 
 def _established() -> Iterator[tuple[tuple[Address, int], tuple[Address, int]]]:
@@ -48,6 +59,6 @@ def _established() -> Iterator[tuple[tuple[Address, int], tuple[Address, int]]]:
 def parse(text: str) -> tuple[Address, int]:
     """'0100007F:1F90' as the kernel prints it: 32-bit words in host order, then the port; raises ValueError."""
     address, port = text.split(":")
-    words = [int(address[i : i + 8], 16).to_bytes(4, "little") for i in range(0, len(address), 8)]
+    words = [int(address[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(address), 8)]
     packed = b"".join(words)
     return plain(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)), int(port, 16)

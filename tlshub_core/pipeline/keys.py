@@ -52,7 +52,9 @@ class Keys:
         """Agree on keys for the flow; raises a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
         if provider == LOCAL:
             return Asked(provider=LOCAL, pending=await self._prepare_local(flow))
-        running = self._providers[provider]
+        running = self._providers.get(provider)
+        if running is None:
+            raise Unavailable(f"provider '{provider}' was not configured when the agent started: restart the agent")
         family = AF_INET if flow.remote.address.version == 4 else AF_INET6
         if family not in running.spec.families:
             raise Unsupported(f"address family {family.name} is not supported by provider '{provider}'")
@@ -64,12 +66,19 @@ class Keys:
             raise bug(provider, error) from error
 
     async def _prepare_local(self, flow: Flow) -> Pending:
-        if flow.side is Side.CLIENT:
+        if flow.side is Side.SERVER:
+            pending = self._local.take(flow.tuple)
+        else:
             _, mode = self._backend.match(Side.SERVER, flow.client.address, flow.server.port)
             if mode <= Mode.OBSERVE:
                 raise Refused("no rule of this node holds the accepting end", Reason.NO_RULE, by_peer=True)
-        await self._agent.ask(flow)
-        return await self._local.prepare(flow)
+            pending = self._local.offer(flow.tuple)
+        try:
+            await self._agent.ask(flow)
+        except TlshubError:
+            pending.discard()
+            raise
+        return pending
 
 
 def bug(provider: str, error: Exception) -> Unavailable:

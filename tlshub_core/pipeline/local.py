@@ -5,65 +5,84 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from socket import socket
 
-from tlshub_core.types.flow import Flow, Isns, Side, Tuple4
+from tlshub_core.types.errors import Reason, Refused, Unavailable
+from tlshub_core.types.flow import Isns, Tuple4
 from tlshub_core.types.interfaces import Pending
 from tlshub_core.types.keys import Cipher, DirectionKeys, FlowKeys
 
 NAME = "local"
+UNCLAIMED_S = 300.0  # longer than TCP itself tries to connect
 
 
 class LocalKeys:
-    """Matches the two ends by their tuple; each end gets its own copy of the keys, once."""
+    """Matches the two ends by their tuple; each end gets its own copy of the keys, once.
+
+    The connecting end is always first: the kernel reports it before the SYN leaves, in one queue for both ends.
+    """
 
     def __init__(self, cipher: Cipher) -> None:
         self._cipher = cipher
-        self._other: dict[Tuple4, asyncio.Future[FlowKeys]] = {}
+        self._offered: dict[Tuple4, _Offer] = {}
 
-    async def prepare(self, flow: Flow) -> Pending:
-        """The client's end makes the keys; the server's waits for them, cancellable."""
-        if flow.side is Side.CLIENT:
-            keys = _random(self._cipher)
-            self._future(flow.tuple, fresh=True).set_result(_copy(keys))
-            return _Local(self, flow.tuple, keys)
-        try:
-            return _Local(self, flow.tuple, await asyncio.shield(self._future(flow.tuple)))
-        finally:
-            self._other.pop(flow.tuple, None)
+    def offer(self, tuple4: Tuple4) -> Pending:
+        """The connecting end: makes keys; a copy that an earlier connection of the tuple left is wiped."""
+        self._drop(tuple4)
+        keys = random_keys(self._cipher)
+        offer = _Offer(
+            keys=copy_keys(keys), timer=asyncio.get_running_loop().call_later(UNCLAIMED_S, self._drop, tuple4)
+        )
+        self._offered[tuple4] = offer
+        return _Local(keys, lambda: self._drop(tuple4, offer))
 
-    def _future(self, tuple4: Tuple4, *, fresh: bool = False) -> asyncio.Future[FlowKeys]:
-        """The place where the two ends meet; keys that an earlier connection of the tuple left there are not used."""
-        found = self._other.get(tuple4)
-        if found is None or (fresh and found.done()):
-            found = self._other[tuple4] = asyncio.get_running_loop().create_future()
-        return found
+    def take(self, tuple4: Tuple4) -> Pending:
+        """The accepting end: raises Refused where the connecting one is not captured here, so it goes on in clear."""
+        offer = self._offered.pop(tuple4, None)
+        if offer is None:
+            raise Refused("the connecting end is on this node and is not held", Reason.NO_RULE, by_peer=True)
+        offer.timer.cancel()
+        return _Local(offer.keys, lambda: None)
 
-    def forget(self, tuple4: Tuple4) -> None:
-        """Wipe what the other end has not fetched."""
-        found = self._other.pop(tuple4, None)
-        if found is not None and found.done() and not found.cancelled():
-            found.result().wipe()
+    def _drop(self, tuple4: Tuple4, only: _Offer | None = None) -> None:
+        """Wipe what the other end has not taken; with `only`, not what a newer connection left."""
+        found = self._offered.get(tuple4)
+        if found is not None and only in (None, found):
+            del self._offered[tuple4]
+            found.timer.cancel()
+            found.keys.wipe()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Offer:
+    keys: FlowKeys
+    timer: asyncio.TimerHandle
 
 
 class _Local:
-    def __init__(self, home: LocalKeys, tuple4: Tuple4, keys: FlowKeys) -> None:
-        self._home, self._tuple, self._keys = home, tuple4, keys
-        self._given = False
+    def __init__(self, keys: FlowKeys, withdraw: Callable[[], None]) -> None:
+        self._keys: FlowKeys | None = keys
+        self._withdraw = withdraw
 
     async def keys(self, isns: Isns, sock: socket | None) -> FlowKeys:
-        """The keys, now the caller's to wipe."""
-        self._given = True
-        return self._keys
+        """The keys, once, now the caller's to wipe."""
+        keys, self._keys = self._keys, None
+        if keys is None:
+            raise Unavailable("the keys of this flow were given or discarded before", Reason.CLOSED)
+        return keys
 
     def discard(self) -> None:
         """Wipe both copies, unless the keys were given: then the other end needs its own."""
-        if not self._given:
-            self._keys.wipe()
-            self._home.forget(self._tuple)
+        keys, self._keys = self._keys, None
+        if keys is not None:
+            keys.wipe()
+            self._withdraw()
 
 
-def _random(cipher: Cipher) -> FlowKeys:
+def random_keys(cipher: Cipher) -> FlowKeys:
+    """Fresh keys from the kernel's generator, record sequences zero."""
     return FlowKeys(cipher=cipher, client_to_server=_direction(cipher), server_to_client=_direction(cipher))
 
 
@@ -73,7 +92,8 @@ def _direction(cipher: Cipher) -> DirectionKeys:
     return DirectionKeys(key=key, salt=salt, iv=iv, rec_seq=bytearray(sizes.rec_seq))
 
 
-def _copy(keys: FlowKeys) -> FlowKeys:
+def copy_keys(keys: FlowKeys) -> FlowKeys:
+    """A copy with buffers of its own, for an owner that wipes them."""
     one, two = (
         DirectionKeys(key=k.key[:], salt=k.salt[:], iv=k.iv[:], rec_seq=k.rec_seq[:])
         for k in (keys.client_to_server, keys.server_to_client)

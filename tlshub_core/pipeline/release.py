@@ -29,13 +29,14 @@ def wake(sock: socket) -> None:
 
 
 def clear(backend: CaptureBackend, cookie: int, mode: Mode, error: Exception) -> bool:
-    """Release in clear where the rule prefers only, and the peer was not asked or refused; true where it happened.
+    """Release in clear where the rule prefers only, and the peer was not asked or refused; true where it is in clear.
 
-    Anything else would leave one end in clear and the other in TLS.
+    Anything else would leave one end in clear and the other in TLS. The programs may have been quicker, at the same
+    deadline: what they released must not be reset.
     """
     if mode is not Mode.PREFER:
         return False
-    if backend.move(cookie, State.NEW, State.CLEAR) is State.NEW:
+    if backend.move(cookie, State.NEW, State.CLEAR) in (State.NEW, State.CLEAR):
         return True
     refused_by_peer = isinstance(error, Refused) and error.by_peer
     return refused_by_peer and backend.move(cookie, State.ASKED, State.CLEAR) is State.ASKED

@@ -124,7 +124,13 @@ def _closed(cookie: int, time_ns: int, data: bytes) -> FlowClosed:
     )
 
 
-_DECODERS: dict[int, Callable[[int, int, bytes], CaptureEvent]] = {1: _seen, 2: _established, 3: _owned, 4: _decided, 5: _closed}
+_DECODERS: dict[int, Callable[[int, int, bytes], CaptureEvent]] = {
+    1: _seen,
+    2: _established,
+    3: _owned,
+    4: _decided,
+    5: _closed,
+}
 
 
 def decode(record: bytes) -> CaptureEvent:

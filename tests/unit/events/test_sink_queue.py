@@ -16,6 +16,7 @@ from tests.unit.events.sinks_for_tests import (
     event,
     good,
     noted,
+    settled,
     soon,
     spec,
     wait_until,
@@ -50,7 +51,7 @@ def test_what_was_dropped_is_told_in_its_place(tmp_path: Path, start: Start) -> 
         sinks.emit(event(number))
     lost = sinks.counts()[0].dropped
     os.close(gate_write)
-    wait_until(lambda: sinks.flush() or sinks.counts()[0].unfinished == 0)  # type: ignore[func-returns-value]
+    wait_until(lambda: settled(sinks, 0))
     for number in range(6000, 6010):
         sinks.emit(event(number))
     (counts,) = sinks.close(timeout=30)
@@ -101,6 +102,36 @@ def test_after_its_loop_has_ended_the_rest_is_written(tmp_path: Path, start: Sta
     asyncio.run(turn())
     sinks.close(timeout=30)
     assert noted(tmp_path / "out") == [*range(5000)] * 2
+
+
+async def test_what_was_emitted_in_the_turn_of_the_end_is_written(tmp_path: Path, start: Start) -> None:
+    sinks = start(good(tmp_path / "out"))
+    sinks.emit(event(7))
+    (counts,) = sinks.close(timeout=30)
+    assert (noted(tmp_path / "out"), counts.written) == ([7], 1)
+    sinks.emit(event(8))
+    await asyncio.sleep(0)
+    assert noted(tmp_path / "out") == [7]
+
+
+def test_a_sink_that_is_always_behind_sees_few_gaps(tmp_path: Path, start: Start) -> None:
+    inner = good(tmp_path / "out")[0].factory(Options())
+
+    def slow(batch: Sequence[Event]) -> None:
+        time.sleep(0.02)
+        inner.write(batch)
+
+    sinks = start(spec("slow", lambda: Sink(slow)), limit=1000)
+    for number in range(20000):
+        sinks.emit(event(number))
+    wait_until(lambda: settled(sinks, 0))
+    (counts,) = sinks.close(timeout=30)
+    seen = noted(tmp_path / "out")
+    gaps = [-number for number in seen if number < 0]
+    assert sum(gaps) == counts.dropped > 0
+    assert len(seen) - len(gaps) + sum(gaps) == 20000
+    # Between two gaps at least half of the queue was filled anew.
+    assert len(gaps) <= counts.written / 500 + 1
 
 
 def test_without_sinks_nothing_is_kept() -> None:

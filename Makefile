@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
+.PHONY: demo test setup lint types unit lab-tests object wheels clean
+
+export UV_PROJECT_ENVIRONMENT := .venv
+BIN := .venv/bin
+PYTHON_FILES := tlshub_core bpf plugins lab tests
+
+demo: setup
+	@lab/demo/run
+
+test: setup
+	@tests/run
+
+setup:
+	@lab/setup
+
+object: ## compile the BPF programs into the package, after a change in bpf/c
+	@$(BIN)/python bpf/hatch_build.py
+
+lint:
+	@$(BIN)/ruff check $(PYTHON_FILES)
+	@$(BIN)/ruff format --check $(PYTHON_FILES)
+
+types:
+	@$(BIN)/mypy
+
+unit:
+	@$(BIN)/pytest
+
+lab-tests:
+	@tests/lab/run
+
+wheels:
+	@rm -rf dist && uv build --quiet --all-packages --wheel --out-dir dist
+
+clean:
+	@rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads JUnit files of this run: names every skipped test with its reason, or with --totals sums up in one line."""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+
+def main() -> int:
+    """skipped.py [--totals] FILE...; files that do not exist are passed over, as their part did not run."""
+    totals = "--totals" in sys.argv
+    cases = [case for name in sys.argv[1:] if Path(name).exists() for case in ElementTree.parse(name).iter("testcase")]
+    skipped = [(case, skip) for case in cases for skip in case.findall("skipped")]
+    bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    if totals:
+        print(f"{len(cases) - len(skipped) - len(bad)} passed, {len(bad)} failed, {len(skipped)} skipped")
+        return 0
+    for case, skip in skipped:
+        print(f"{case.get('classname')}::{case.get('name')}: {skip.get('message')}")
+    if not skipped:
+        print("nothing")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

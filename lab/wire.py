@@ -37,9 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--pcap", type=Path, default=folder / "link.pcap", help="the capture (default: %(default)s)")
     parser.add_argument("--ports", type=_ports, default="", metavar="P,…", help="only connections with such a port")
     parser.add_argument("--exclude", type=_ports, default=PEERING, metavar="P,…", help="none with such (%(default)s)")
-    parser.add_argument(
-        "--keys", type=Path, metavar="FILE", help="keys of flows as JSON lines: try them on the records"
-    )
+    parser.add_argument("--keys", type=Path, action="append", metavar="FILE", help="key log to try; may be repeated")
     parser.add_argument("--plaintext", type=Path, metavar="DIR", help="with --keys, write what they open: N.c2s, N.s2c")
     parser.add_argument("--flows", action="store_true", help="list the connections as well")
     arguments = parser.parse_args()
@@ -51,7 +49,7 @@ def _arguments() -> argparse.Namespace:
 def _judged(arguments: argparse.Namespace) -> dict[str, object]:
     pcap: Path = arguments.pcap
     settle(pcap)
-    keyring = Keyring(load(arguments.keys)) if arguments.keys else None
+    keyring = Keyring([key for path in arguments.keys for key in load(path)]) if arguments.keys else None
     question = Question(marker=os.fsencode(arguments.marker), ports=arguments.ports, excluded=arguments.exclude)
 
     def keep(number: int, names: tuple[str, str], plain: tuple[bytearray, bytearray]) -> None:

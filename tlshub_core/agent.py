@@ -87,7 +87,7 @@ class Agent:
             backend = await select(self._config, self._chosen, self._registry, say)
             context = self._context(backend, mapping)
             keys = await self._keys(stack, context, backend)
-            tools = Tools(agent=context, backend=backend, keys=keys, gate_ns=self._config.capture.gate_deadline_ms * MS)
+            tools = self._tools(context, backend, keys)
             capture = Capture(tools, mapping, self._rule, self._config.capture.handshake_deadline_ms * MS)
             context.serve(capture)
             await self._attach(stack, backend, rules, capture)

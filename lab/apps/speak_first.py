@@ -71,7 +71,9 @@ def server(arguments: argparse.Namespace) -> int:
     """Serve for ever, or `count` connections; with --ready, that file appears once connections are accepted."""
     hello = greeting(arguments.marker)
     family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
-    with socket.create_server((arguments.host, arguments.port), family=family, backlog=128, dualstack_ipv6=family == socket.AF_INET6) as listener:
+    with socket.create_server(
+        (arguments.host, arguments.port), family=family, backlog=128, dualstack_ipv6=family == socket.AF_INET6
+    ) as listener:
         if arguments.ready:
             arguments.ready.write_text(str(listener.getsockname()[1]))
         for _ in range(arguments.count) if arguments.count else itertools.count():

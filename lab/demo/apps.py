@@ -25,10 +25,11 @@ POST_BYTES = 1_000_000
 
 
 def on(node: str, *command: str, timeout: float = 240) -> bytes:
-    """Run a command in a node; its standard output. Raises CalledProcessError."""
-    done = subprocess.run(["on", node, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+    """Run a command in a node; its standard output. Raises RuntimeError where it fails."""
+    done = subprocess.run(["on", node, *command], capture_output=True, timeout=timeout)
     if done.returncode:
-        raise RuntimeError(f"'{command[0]}' ended with {done.returncode}: {done.stderr.decode(errors='replace')[-300:]}")
+        said = done.stderr.decode(errors="replace")[-300:].strip()
+        raise RuntimeError(f"'{command[0]}' ended with {done.returncode}: {said}")
     return done.stdout
 
 

@@ -62,5 +62,8 @@ int hold_fin(struct __sk_buff *skb)
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
     if (!f || f->state >= OPEN || rx_installed(tp))
         return 1;
+    // One that its program has closed takes no TLS any more: two of those would drop each other's FINs for minutes.
+    if (BPF_CORE_READ((struct sock *)tp, __sk_common.skc_state) != SK_ESTABLISHED)
+        return 1;
     return !segment_of(skb).fin;
 }

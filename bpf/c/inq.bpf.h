@@ -45,6 +45,9 @@ static __always_inline int correct(struct sock *sk, int cmd, void *arg)
     struct tcp_sock *tp = cmd == SIOCINQ ? bpf_skc_to_tcp_sock(sk) : 0;
     if (!tp || !marked(tp) || !rx_installed(tp))
         return 0;
+    u64 cookie = bpf_get_socket_cookie(sk);
+    if (!bpf_map_lookup_elem(&flows, &cookie))
+        return 0; // another agent's of this kernel, which corrects it itself
     struct tls_context *tls = tls_of(tp);
     struct tls_sw_context_rx *rx = tls ? BPF_CORE_READ(tls, priv_ctx_rx) : 0;
     int queued = 0;

@@ -23,7 +23,8 @@ class Keyring:
     """
 
     def __init__(self, keys: Sequence[FlowKey]) -> None:
-        self._keys = keys
+        # Both ends of a connection may have logged it; the same key for another connection is another entry.
+        self._keys = list(dict.fromkeys(keys))
         self._samples: list[tuple[DirectionKey | None, bytes]] = []
         self.opened = self.failed = 0
 

@@ -41,8 +41,7 @@ class FlowKey:
 def load(path: Path) -> list[FlowKey]:
     """Read all keys; raises ValueError with the line's number, and OSError."""
     found = []
-    lines = dict.fromkeys(path.read_text().splitlines())  # both ends of a connection may have logged it
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
             found.append(_flow(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:

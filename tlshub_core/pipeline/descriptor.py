@@ -65,10 +65,18 @@ def _candidates(owner: Owner) -> Iterator[int]:
 def _duplicate(pidfd: int, fd: int) -> socket | None:
     number = _libc.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)
     if number >= 0:
-        return socket(AF_INET, SOCK_STREAM, IPPROTO_TCP, fileno=number)
+        return _socket(number)
     if ctypes.get_errno() == 1:
         raise PermissionError(1, "pidfd_getfd: not permitted: the agent needs CAP_SYS_PTRACE")
     return None
+
+
+def _socket(number: int) -> socket | None:
+    try:
+        return socket(AF_INET, SOCK_STREAM, IPPROTO_TCP, fileno=number)
+    except OSError:  # by now the process has something else under that number, which is no socket
+        os.close(number)
+        return None
 
 
 def cookie_of(sock: socket) -> int:

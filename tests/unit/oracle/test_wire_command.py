@@ -84,7 +84,8 @@ def test_keys_open_what_was_sent(tmp_path: Path) -> None:
     talk, secrets = Talk(), fresh("aes-gcm-128")
     path = written(tmp_path / "wire.pcap", spoken(talk, "aes-gcm-128", secrets, MARKER * 50))
     (tmp_path / "keys").write_text(line(talk, "aes-gcm-128", secrets))
-    status, body = wire(path, "--keys", tmp_path / "keys", "--plaintext", tmp_path / "plain")
+    keys = ("--keys", tmp_path / "keys")
+    status, body = wire(path, *keys, *keys, "--plaintext", tmp_path / "plain")
     assert (status, body["clear_payload_bytes"], body["clear_marker_hits"]) == (0, 0, 0)
     assert [body[f"{name}"] for name in ("decrypted_records", "undecryptable_records", "foreign_key_hits")] == [4, 0, 0]
     assert (tmp_path / "plain" / "0.c2s").read_bytes() == (tmp_path / "plain" / "0.s2c").read_bytes() == MARKER * 50

@@ -93,6 +93,9 @@ def test_a_key_that_was_used_twice_is_seen(tmp_path: Path) -> None:
     packets = spoken(one, cipher, both, b"x") + spoken(two, cipher, both, b"x")
     lines = [line(one, cipher, fresh(cipher)), line(two, cipher, both)]
     assert opened(tmp_path, lines, packets).foreign == 2, "the first flow's records open with the second's keys"
+    lines = [line(one, cipher, both), line(two, cipher, both)]
+    assert opened(tmp_path, lines, packets).foreign == 4, "both were logged, with the same keys"
+    assert opened(tmp_path, [line(one, cipher, both)] * 2, spoken(one, cipher, both, b"x")).foreign == 0, "logged twice"
     same_both_ways = (both[0], both[0])
     lines = [line(one, cipher, both)]
     assert opened(tmp_path, lines, spoken(one, cipher, same_both_ways, b"x")).failed == 1

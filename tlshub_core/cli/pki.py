@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tlshub_core.cli.common import json_option, print_json
 from tlshub_core.types.errors import TlshubError
 from tlshub_core.wording import lowered
 
@@ -20,7 +21,8 @@ def command() -> None:
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--trust-domain", default="tlshub.local", show_default=True, help="As in '[peering]' on every node.")
 @click.option("--node", "nodes", multiple=True, required=True, help="A node's name; may be given several times.")
-def init(directory: Path, trust_domain: str, nodes: tuple[str, ...]) -> None:
+@json_option
+def init(directory: Path, trust_domain: str, nodes: tuple[str, ...], as_json: bool) -> None:
     """Make an authority in DIRECTORY, or use the one there, and a certificate for each node that has none."""
     from tlshub_core.peering import pki
 
@@ -28,6 +30,9 @@ def init(directory: Path, trust_domain: str, nodes: tuple[str, ...]) -> None:
         written = pki.init(directory, trust_domain, nodes)
     except OSError as error:
         raise TlshubError(f"'{directory}' cannot be written: {lowered(error.strerror or str(error))}") from error
+    if as_json:
+        print_json({"written": [str(path) for path in written]})
+        return
     for path in written:
         click.echo(str(path))
     if not written:

@@ -32,6 +32,7 @@ BTF = Path("/sys/kernel/btf/vmlinux")
 CLOCK_MONOTONIC_COARSE = 6  # its resolution is the kernel's tick
 SYN_TIMEOUT_S = 0.012
 BPF_MAP_TYPE_ARRAY = 2
+PROBE_TABLE = 16
 ZERO = layout.U32.pack(0)
 
 
@@ -51,7 +52,7 @@ class LibbpfBackend:
     async def probe(self) -> Probe:
         """Whether libbpf, BTF and the compiled programs are there."""
         try:
-            version = Libbpf().version()
+            library = Libbpf()
         except OSError as error:
             return Probe(level=Level.FAILED, message=f"libbpf: {error}", remedy="apt-get install libbpf1")
         if not BTF.exists():
@@ -62,7 +63,7 @@ class LibbpfBackend:
                 message=f"no compiled programs in '{self._path}'",
                 remedy="install the wheel of 'tlshub-capture-bpf', or build it with clang and libbpf-dev",
             )
-        return Probe(level=Level.OK, message=f"libbpf {version}")
+        return _loads(library, self._path)
 
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
         """Load and attach; raises Unavailable where the kernel refuses, Unsupported where it cannot hold."""
@@ -178,3 +179,17 @@ class LibbpfBackend:
         if self._programs is not None:
             self._programs.close()
             self._programs = None
+
+
+def _loads(library: Libbpf, path: Path) -> Probe:
+    """Whether the kernel takes the programs; loaded and not attached, they do nothing."""
+    version = f"libbpf {library.version()}"
+    try:
+        Programs(library, path, gate=True, table_size=PROBE_TABLE).close()
+    except OSError as error:
+        if isinstance(error, PermissionError) and os.geteuid():
+            remedy = "ask as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+            return Probe(level=Level.WARNING, message=f"{version}; this user cannot try the gate", remedy=remedy)
+        message = f"{version}; the kernel does not take the gate ({error.strerror}): only mode 'observe' works"
+        return Probe(level=Level.WARNING, message=message, remedy="a kernel with CONFIG_TLS and BPF trampolines")
+    return Probe(level=Level.OK, message=f"{version}; the kernel takes the gate")

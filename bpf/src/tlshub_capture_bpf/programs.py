@@ -66,8 +66,12 @@ class Programs:
         for name, program in self._programs.items():
             wanted = gate or name == SOCKOPS or (name in CALLS and name != "arm_probe")
             libbpf.code("bpf_program__set_autoload", program, wanted)
-        libbpf.code("bpf_map__set_max_entries", self._map("flows"), table_size)
-        libbpf.code("bpf_object__load", self._object)
+        try:
+            libbpf.code("bpf_map__set_max_entries", self._map("flows"), table_size)
+            libbpf.code("bpf_object__load", self._object)
+        except OSError:
+            self.close()
+            raise
 
     def _list(self) -> dict[str, int]:
         found, program = dict[str, int](), self._libbpf.optional("bpf_object__next_program", self._object, None)

@@ -29,7 +29,7 @@ from tlshub_core.plugins import Registry
 from tlshub_core.types import events
 from tlshub_core.types.capture import CaptureSettings, RuleSet
 from tlshub_core.types.errors import TlshubError
-from tlshub_core.types.flow import Mode
+from tlshub_core.types.flow import Mode, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend, MappingSource
 
 MS = 1_000_000
@@ -89,9 +89,9 @@ class Agent:
             keys = await self._keys(stack, context, backend)
             tools = self._tools(context, backend, keys)
             capture = Capture(tools, mapping, self._rule, self._config.capture.handshake_deadline_ms * MS)
-            context.serve(capture)
+            older = existing.established()
             await self._attach(stack, backend, rules, capture)
-            self._report_existing(backend)
+            self._report_existing(existing.held(older, backend, self._config.peering.port))
             self._watch_signals(backend, mapping)
             await self._serve(backend, capture)
 
@@ -147,14 +147,13 @@ class Agent:
         stack.push_async_callback(capture.stop)
         process.hurry()
 
-    def _report_existing(self, backend: CaptureBackend) -> None:
-        older = existing.find(backend, self._config.peering.port)
+    def _report_existing(self, older: list[tuple[Tuple4, Side]]) -> None:
         if not older:
             return
         if self._config.capture.existing == "reset":
             say(f"{existing.reset(older)} connections older than the agent were reset")
         else:
-            say(f"{len(older)} connections older than the agent go on as they are, in clear")
+            say(f"{len(older)} connections are older than the agent: in clear, unless an earlier one secured them")
 
     def _watch_signals(self, backend: CaptureBackend, mapping: MappingSource | None) -> None:
         loop = asyncio.get_running_loop()

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
 
-from tlshub_core.pipeline.capture import Capture
 from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason, Refused
 from tlshub_core.types.events import Event
@@ -17,7 +16,7 @@ from tlshub_core.types.flow import Address, Flow, Mode, Pod, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend, Identity, MappingSource
 from tlshub_core.types.keys import Cipher
 
-EXPECTED_NS = 10_000_000_000  # a READY whose SYN has not come by then is void
+EXPECTED_NS = 330_000_000_000  # longer than TCP tries: what was promised to the peer never begins as NEW
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)  # EINVAL: link-local, of an interface unknown
 _NOT_HELD = (State.OPEN, State.REFUSED, State.CLEAR)
 
@@ -38,11 +37,6 @@ class Context:
     ) -> None:
         self.identity, self.ciphers, self.providers_allowed = identity, ciphers, allowed
         self._backend, self._mapping, self._emit = backend, mapping, emit
-        self._capture: Capture | None = None
-
-    def serve(self, capture: Capture) -> None:
-        """Learn of the connections, which need this context themselves."""
-        self._capture = capture
 
     def pod(self, address: Address) -> Pod | None:
         """The pod with that address."""
@@ -65,16 +59,14 @@ class Context:
         """Promise that the accepting end, come or to come, is held and will be KTLS."""
         if not self.mine(tuple4.server):
             raise Refused(f"'{tuple4.server}' is not an address of node '{self.identity.node}'", Reason.NOT_MINE)
+        if tuple4.server_port == self.identity.port:
+            raise Refused("that port is the agents' own", Reason.NO_RULE)
         _, mode = self._backend.match(Side.SERVER, tuple4.client, tuple4.server_port)
         if mode <= Mode.OBSERVE:
             raise Refused(f"no rule holds connections to port {tuple4.server_port}", Reason.NO_RULE)
-        # The promise first and the look second: a flow that comes in between is found by one of the two.
-        self._backend.expect(tuple4, time.monotonic_ns() + EXPECTED_NS)
-        connection = self._capture.find(tuple4) if self._capture else None
-        if connection is not None and connection.outcome is None:
-            await self.ask(connection.flow)
-        elif connection is not None and connection.outcome is State.CLEAR:
-            raise Refused("the connection was released in clear", Reason.ALREADY_CLEAR)
+        before = self._backend.expect(tuple4, time.monotonic_ns() + EXPECTED_NS)
+        if before in (State.CLEAR, State.REFUSED):
+            raise Refused(f"the connection is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
         return mode
 
     def emit(self, event: Event) -> None:

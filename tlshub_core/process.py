@@ -10,16 +10,26 @@ import resource
 import signal
 
 PR_SET_DUMPABLE = 4
+MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 RT_BUDGET_US = 2_000_000
 _log = logging.getLogger("tlshub.process")
 
 
 def protect() -> None:
-    """No core file and no ptrace by others: keys pass through this memory. Raises OSError."""
+    """No core file, no ptrace by others, no swap: keys pass through this memory; as many descriptors as may be.
+
+    Raises OSError.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
+    if libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT):
+        _log.warning(
+            "memory is not locked (%s; needs CAP_IPC_LOCK): keys may reach the swap", os.strerror(ctypes.get_errno())
+        )
 
 
 def hurry() -> None:

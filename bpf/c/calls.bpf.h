@@ -4,14 +4,15 @@
 #pragma once
 #include "gate.bpf.h"
 
-struct move { u64 cookie, deadline; u32 from, to, before, pad; };
+// `born` names the connection: a socket that connects again keeps its cookie.
+struct move { u64 cookie, born, deadline; u32 from, to, before, pad; };
 
 SEC("syscall")
 int move_flow(struct move *m)
 {
     u64 cookie = m->cookie;
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
-    if (!f)
+    if (!f || (m->born && f->born && f->born != m->born))
         return 0; // `before` stays 0: gone
     m->before = __sync_val_compare_and_swap(&f->state, m->from, m->to);
     if (m->before != m->from)
@@ -20,6 +21,22 @@ int move_flow(struct move *m)
         f->deadline = m->deadline;
     if (m->to == OPEN || m->to == CLEAR)
         f->opened = bpf_ktime_get_ns();
+    return 0;
+}
+
+struct promise { struct tuple tuple; u64 until; u32 before, pad; };
+
+// The peer is told that this tuple, our end the server's, will be KTLS: it is ASKED, whether it is here or comes later.
+SEC("syscall")
+int promise(struct promise *p)
+{
+    struct tuple t = p->tuple;
+    u64 until = p->until;
+    bpf_map_update_elem(&expected, &t, &until, BPF_ANY);
+    u64 *cookie = bpf_map_lookup_elem(&accepted, &t);
+    struct flow *f = cookie ? bpf_map_lookup_elem(&flows, cookie) : 0;
+    if (f)
+        p->before = __sync_val_compare_and_swap(&f->state, NEW, ASKED);
     return 0;
 }
 

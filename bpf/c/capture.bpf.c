@@ -5,6 +5,7 @@
 #include "egress.bpf.h"
 #include "options.bpf.h"
 #include "inq.bpf.h"
+#include "adopt.bpf.h"
 #include "calls.bpf.h"
 
 char _license[] SEC("license") = "GPL";

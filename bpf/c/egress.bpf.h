@@ -4,6 +4,8 @@
 #pragma once
 #include "flow.bpf.h"
 
+#define FIN_PATIENCE_NS 30000000000ULL
+
 struct segment { u32 payload; u8 fin, tcp; };
 
 static __always_inline struct segment segment_of(struct __sk_buff *skb)
@@ -65,5 +67,10 @@ int hold_fin(struct __sk_buff *skb)
     // One that its program has closed takes no TLS any more: two of those would drop each other's FINs for minutes.
     if (BPF_CORE_READ((struct sock *)tp, __sk_common.skc_state) != SK_ESTABLISHED)
         return 1;
-    return !segment_of(skb).fin;
+    if (!segment_of(skb).fin)
+        return 1;
+    u64 now = bpf_ktime_get_ns();
+    if (!f->fin)
+        f->fin = now;
+    return now - f->fin > FIN_PATIENCE_NS; // an error, later, beats a peer that gave up and a reader that waits for ever
 }

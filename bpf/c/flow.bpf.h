@@ -14,14 +14,15 @@ struct tuple { struct address local, remote; u16 local_port, remote_port; u32 pa
 
 struct flow {
     u32 state, rule;
-    u8 side, mode, syn_held, pad;
+    u8 side, mode, syn_held, syn_retries; // what TCP_SYNCNT was before the SYN was held
     u32 restarts;
-    u64 deadline, held, opened;
+    u64 born, deadline, held, opened, fin, reported;
+    u32 reporter, pad;
     struct tuple tuple;
 };
 
 struct settings {
-    u64 cgroup, handshake_ns, gate_ns;
+    u64 cgroup, handshake_ns, gate_ns, settled; // until then a connection may be older than the programs
     u32 agent, cgroup_level, syn_jiffies;
     u16 peering_port, pad;
 };
@@ -32,6 +33,7 @@ struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 65536); __type(key
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, struct settings); } settings SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, struct address); __type(value, u64); } warm SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } expected SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } accepted SEC(".maps"); // cookies
 struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost SEC(".maps");
 

@@ -43,8 +43,22 @@ static __always_inline int expire(struct flow *f, u64 cookie, u32 state)
     return DENY;
 }
 
-// The kernel sets rx_conf before it wakes a reader, and TX is installed before RX: the socket itself opens the gate.
-static __always_inline int judge(struct tcp_sock *tp, struct flow *f, u64 cookie)
+extern const void tcp_splice_read __ksym;
+
+// Whether calls go to the TLS layer already: the kernel sets rx_conf first, then the protocol's functions, then the
+// socket's, and only then wakes a reader. One let through in between would be handed ciphertext.
+static __always_inline bool switched(struct socket *sock, struct tcp_sock *tp)
+{
+    struct tls_context *tls = tls_of(tp);
+    if (!tls || !BPF_CORE_READ_BITFIELD_PROBED(tls, rx_conf))
+        return false;
+    if (BPF_CORE_READ((struct sock *)tp, __sk_common.skc_prot, recvmsg) == BPF_CORE_READ(tls, sk_proto, recvmsg))
+        return false;
+    return BPF_CORE_READ(sock, ops, splice_read) != &tcp_splice_read;
+}
+
+// TX is installed before RX, and RX before the wake-up: the socket itself opens the gate.
+static __always_inline int judge(struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
 {
     u32 state = f->state;
     u64 now;
@@ -53,7 +67,7 @@ static __always_inline int judge(struct tcp_sock *tp, struct flow *f, u64 cookie
     if (state == REFUSED)
         return DENY;
     now = bpf_ktime_get_ns();
-    if (state == INSTALLING && rx_installed(tp)) {
+    if (state == INSTALLING && switched(sock, tp)) {
         if (!move_state(f, INSTALLING, OPEN))
             return HOLD;
         f->opened = now;
@@ -79,13 +93,23 @@ static __always_inline int restart(void)
     return -ERESTARTSYS;
 }
 
-// Reported once per flow: an event for every restart starves the agent.
+#define REPORT_NS 10000000
+
+// Reported once per process: an event for every restart starves the agent. Another process may have the descriptor by now.
 static __always_inline void note_held(struct flow *f, u64 cookie, struct file *file)
 {
+    u32 pid = bpf_get_current_pid_tgid() >> 32;
+    u64 now;
     __sync_fetch_and_add(&f->restarts, 1);
-    if (f->held)
+    if (f->reporter == pid)
         return;
-    f->held = bpf_ktime_get_ns();
+    now = bpf_ktime_get_ns();
+    if (now - f->reported < REPORT_NS)
+        return;
+    f->reporter = pid;
+    f->reported = now;
+    if (!f->held)
+        f->held = now;
     owned(cookie, -1, file ? file->f_inode->i_ino : 0, 1);
 }
 
@@ -97,9 +121,9 @@ static __always_inline int gate(struct socket *sock, unsigned int flags, bool ma
         return 0;
     u64 cookie = bpf_get_socket_cookie(sk);
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
-    if (!f)
-        return ours(tp) ? -ECONNRESET : 0;
-    int judgement = judge(tp, f, cookie);
+    if (!f) // secured by an agent before this one, or else never let in
+        return (tx_installed(tp) && rx_installed(tp)) || !ours(tp) ? 0 : -ECONNRESET;
+    int judgement = judge(sock, tp, f, cookie);
     if (judgement != HOLD)
         return judgement == PASS ? 0 : -ECONNRESET;
     struct file *file = sock->file;

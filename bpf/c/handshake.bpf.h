@@ -36,7 +36,7 @@ static __always_inline struct row *rule_of(const struct tuple *t, u8 side, const
 
 static __always_inline void report(u64 cookie, const struct flow *f, const struct owner *owner)
 {
-    struct seen e = { .head = header(SEEN, cookie), .tuple = f->tuple, .rule = f->rule, .side = f->side, .mode = f->mode, .state = f->state, .syn_held = f->syn_held };
+    struct seen e = { .head = { .kind = SEEN, .cookie = cookie, .time = f->born }, .tuple = f->tuple, .rule = f->rule, .side = f->side, .mode = f->mode, .state = f->state, .syn_held = f->syn_held };
     if (owner)
         e.owner = *owner;
     else
@@ -57,54 +57,94 @@ static __always_inline void hold_syn(struct bpf_sock_ops *s, struct flow *f)
     int retries = 6;
     if (bpf_map_lookup_elem(&warm, &f->tuple.remote))
         return;
-    f->syn_held = 1;
     bpf_getsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
+    f->syn_held = 1;
+    f->syn_retries = retries;
     retries += RETRIES_MORE;
     if (retries > 127)
         retries = 127;
     bpf_setsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
 }
 
-static __always_inline u32 first_state(struct bpf_sock_ops *s, const struct row *r, const struct tuple *t, u64 now)
+// The socket may connect again, or its program may look.
+static __always_inline void restore_retries(struct bpf_sock_ops *s, struct flow *f)
 {
-    if (r->mode <= OBSERVE)
+    int retries = f->syn_retries;
+    if (f->syn_held)
+        bpf_setsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
+}
+
+static __always_inline u32 first_state(struct bpf_sock_ops *s, u8 mode)
+{
+    if (mode <= OBSERVE)
         return CLEAR;
     if (is_mptcp(s))
-        return r->mode == REQUIRE ? REFUSED : CLEAR;
+        return mode == REQUIRE ? REFUSED : CLEAR;
+    return NEW;
+}
+
+// Whether the peer was promised this connection: then no rule that changed since may let it go in clear.
+static __always_inline bool promised(struct tuple *t, u64 now)
+{
     u64 *until = bpf_map_lookup_elem(&expected, t);
-    if (!until)
-        return NEW;
+    return until && now < *until;
+}
+
+// Asked again once the flow can be found by its tuple, so that a promise made in between is seen by one of the two: by
+// this, or by `promise`.
+static __always_inline void keep_promise(struct flow *f, u64 cookie, struct tuple *t)
+{
+    bpf_map_update_elem(&accepted, t, &cookie, BPF_ANY);
+    struct flow *kept = bpf_map_lookup_elem(&flows, &cookie);
+    if (kept && promised(t, f->born) && move_state(kept, NEW, ASKED))
+        f->state = ASKED;
     bpf_map_delete_elem(&expected, t);
-    return now < *until ? ASKED : NEW;
+}
+
+static __always_inline void none_of_ours(struct bpf_sock_ops *s)
+{
+    u32 flags = s->bpf_sock_ops_cb_flags;
+    if ((flags & MARK) == MARK)
+        bpf_sock_ops_cb_flags_set(s, flags & ~MARK);
 }
 
 // The mark comes first: a marked socket whose flow could not be written is denied, not let through.
+static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flow *f, struct owner *owner)
+{
+    u32 flags = s->bpf_sock_ops_cb_flags;
+    bpf_sock_ops_cb_flags_set(s, flags | MARK);
+    if (f->side == CLIENT && f->state == NEW && s->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+        hold_syn(s, f);
+    if (bpf_map_update_elem(&flows, &cookie, f, BPF_ANY)) {
+        if (f->mode == OBSERVE)
+            bpf_sock_ops_cb_flags_set(s, flags & ~MARK);
+        decide(f, cookie, f->mode == OBSERVE ? CLEAR : REFUSED, TABLE_FULL);
+        return;
+    }
+    if (f->side == SERVER)
+        keep_promise(f, cookie, &f->tuple);
+    report(cookie, f, owner);
+    if (f->state == REFUSED || (f->state == CLEAR && f->mode > OBSERVE))
+        decide(f, cookie, f->state, MPTCP);
+}
+
 static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
 {
-    struct tuple t = tuple_of(s);
-    struct owner *owner = side == CLIENT ? bpf_map_lookup_elem(&connecting, &cookie) : 0;
-    struct row *r = rule_of(&t, side, owner);
-    struct settings *c = config();
-    u32 flags = s->bpf_sock_ops_cb_flags;
-    if (!r || !c || r->mode == BYPASS) {
-        if ((flags & MARK) == MARK)
-            bpf_sock_ops_cb_flags_set(s, flags & ~MARK);
-        return;
-    }
     u64 now = bpf_ktime_get_ns();
-    bpf_sock_ops_cb_flags_set(s, flags | MARK);
-    struct flow f = { .state = first_state(s, r, &t, now), .rule = r->rule, .side = side, .mode = r->mode, .deadline = now + c->handshake_ns, .tuple = t };
-    if (side == CLIENT && f.state == NEW)
-        hold_syn(s, &f);
-    if (bpf_map_update_elem(&flows, &cookie, &f, BPF_ANY)) {
-        if (r->mode == OBSERVE)
-            bpf_sock_ops_cb_flags_set(s, flags & ~MARK);
-        decide(&f, cookie, r->mode == OBSERVE ? CLEAR : REFUSED, TABLE_FULL);
+    struct flow f = { .side = side, .born = now, .tuple = tuple_of(s) };
+    struct owner *owner = side == CLIENT ? bpf_map_lookup_elem(&connecting, &cookie) : 0;
+    struct row *r = rule_of(&f.tuple, side, owner);
+    struct settings *c = config();
+    bool owed = side == SERVER && promised(&f.tuple, now);
+    if (!c || (!owed && (!r || r->mode == BYPASS))) {
+        none_of_ours(s);
         return;
     }
-    report(cookie, &f, owner);
-    if (f.state == REFUSED || (f.state == CLEAR && r->mode > OBSERVE))
-        decide(&f, cookie, f.state, MPTCP);
+    f.deadline = now + c->handshake_ns;
+    f.rule = r ? r->rule : 0;
+    f.mode = r && r->mode > OBSERVE ? r->mode : owed ? REQUIRE : OBSERVE;
+    f.state = owed ? ASKED : first_state(s, f.mode);
+    enter(s, cookie, &f, owner);
 }
 
 static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
@@ -115,6 +155,7 @@ static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
     if (f->syn_held) { // many repeated SYNs would leave a window of one segment
         int window = 10;
         bpf_setsockopt(s, SOL_TCP, TCP_BPF_IW, &window, sizeof(window));
+        restore_retries(s, f);
     }
     struct settings *c = config();
     if (c && f->state >= ARMED && f->state < OPEN)
@@ -135,7 +176,8 @@ static __always_inline bool simultaneous(u64 cookie)
 }
 
 // What a program may still read from a closed socket passes where it would have passed before: the mark goes with the
-// entry, but for a flow that was held, whose queue may hold the peer's ciphertext.
+// entry of one in clear; one that is KTLS passes by what is installed, and its keys stay guarded; the queue of one that
+// was held may hold the peer's ciphertext, and stays closed.
 static __always_inline void closed(struct bpf_sock_ops *s, u64 cookie, u32 before)
 {
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
@@ -144,10 +186,23 @@ static __always_inline void closed(struct bpf_sock_ops *s, u64 cookie, u32 befor
     struct closed e = { .head = header(CLOSED, cookie), .state = f->state, .restarts = f->restarts, .sent = s->bytes_acked, .received = s->bytes_received };
     if (f->held && f->opened)
         e.held_ns = f->opened - f->held;
-    if (f->state == OPEN || f->state == CLEAR || before == SK_SYN_SENT)
-        bpf_sock_ops_cb_flags_set(s, s->bpf_sock_ops_cb_flags & ~MARK);
+    if (before == SK_SYN_SENT)
+        restore_retries(s, f);
+    if (f->state == CLEAR || before == SK_SYN_SENT)
+        none_of_ours(s);
+    u64 *latest = bpf_map_lookup_elem(&accepted, &f->tuple);
+    if (latest && *latest == cookie)
+        bpf_map_delete_elem(&accepted, &f->tuple);
     bpf_map_delete_elem(&flows, &cookie);
     emit(&e, sizeof(e));
+}
+
+// One whose SYN left before the programs were there is held from now on.
+static __always_inline void late(struct bpf_sock_ops *s, u64 cookie)
+{
+    struct settings *c = config();
+    if (c && bpf_ktime_get_ns() < c->settled && !bpf_map_lookup_elem(&flows, &cookie))
+        begin(s, cookie, CLIENT);
 }
 
 static __always_inline int syn_timeout(u64 cookie)
@@ -177,6 +232,7 @@ int on_sockops(struct bpf_sock_ops *s)
         established(s, cookie);
         break;
     case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+        late(s, cookie);
         established(s, cookie);
         break;
     case BPF_SOCK_OPS_STATE_CB:

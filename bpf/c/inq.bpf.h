@@ -2,7 +2,7 @@
 // FIONREAD on a KTLS socket counts ciphertext and misses what is decrypted and not yet read; programs such as nginx
 // believe it. The answer is corrected in the caller's memory: what is decrypted, and the plaintext of what is queued.
 #pragma once
-#include "flow.bpf.h"
+#include "gate.bpf.h"
 
 #define MAX_PLAINTEXT 16384 // RFC 8446, section 5.1
 #define MAX_BUFFERS 64
@@ -43,11 +43,8 @@ static __always_inline int undecrypted(struct tls_sw_context_rx *rx, int queued,
 static __always_inline int correct(struct sock *sk, int cmd, void *arg)
 {
     struct tcp_sock *tp = cmd == SIOCINQ ? bpf_skc_to_tcp_sock(sk) : 0;
-    if (!tp || !marked(tp) || !rx_installed(tp))
+    if (!tp || !marked(tp) || !rx_installed(tp) || !ours(tp)) // corrected twice is wrong: another agent does its own
         return 0;
-    u64 cookie = bpf_get_socket_cookie(sk);
-    if (!bpf_map_lookup_elem(&flows, &cookie))
-        return 0; // another agent's of this kernel, which corrects it itself
     struct tls_context *tls = tls_of(tp);
     struct tls_sw_context_rx *rx = tls ? BPF_CORE_READ(tls, priv_ctx_rx) : 0;
     int queued = 0;

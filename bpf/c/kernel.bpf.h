@@ -56,7 +56,9 @@ struct cgroup___ids { u64 ancestor_ids[0]; }; // before 6.1
 struct sock_cgroup_data { struct cgroup *cgroup; };
 struct sk_buff_head { struct sk_buff *next; u32 qlen; };
 struct sk_buff { struct sk_buff *next; u32 len; char cb[48]; };
-struct sock_common { unsigned short skc_family; volatile unsigned char skc_state; };
+struct proto { void *recvmsg; };
+struct proto_ops { void *splice_read; };
+struct sock_common { unsigned short skc_family; volatile unsigned char skc_state; struct proto *skc_prot; };
 struct sock { struct sock_common __sk_common; u16 sk_protocol; struct sock_cgroup_data sk_cgrp_data; };
 struct tcp_ulp_ops { char name[16]; };
 struct inet_connection_sock { u32 icsk_rto; const struct tcp_ulp_ops *icsk_ulp_ops; void *icsk_ulp_data; };
@@ -69,16 +71,17 @@ struct tcp_sock {
 };
 struct inode { unsigned short i_mode; unsigned long i_ino; };
 struct file { unsigned int f_flags; struct inode *f_inode; };
-struct socket { struct file *file; struct sock *sk; };
+struct socket { struct file *file; struct sock *sk; const struct proto_ops *ops; };
 struct msghdr { void *msg_name; int msg_namelen; unsigned int msg_flags; };
 struct task_struct { unsigned int flags; };
+struct bpf_iter__tcp { struct sock_common *sk_common; };
 struct strp_msg { int full_len; int offset; };
 struct _strp_msg { struct strp_msg strp; };
 struct sk_skb_cb { struct _strp_msg strp; };
 struct tls_strparser { u32 mark : 8, stopped : 1, copy_mode : 1; bool msg_ready; struct strp_msg stm; struct sk_buff *anchor; };
 struct tls_sw_context_rx { struct sk_buff_head rx_list; struct tls_strparser strp; };
 struct tls_prot_info { u16 overhead_size; };
-struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; };
+struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; struct proto *sk_proto; };
 #pragma clang attribute pop
 
 // The contexts of sys_enter and sys_exit tracepoints, as tracefs shows their formats.

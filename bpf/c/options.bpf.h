@@ -3,7 +3,8 @@
 #pragma once
 #include "gate.bpf.h"
 
-// Whether the socket is one that is, or may become, KTLS: marked, and not released in clear.
+// Whether the socket is one that is, or may become, KTLS: marked, and not released in clear; one without an entry was
+// secured by an agent before this one, or denied.
 static __always_inline bool guarded(struct socket *sock)
 {
     struct sock *sk = sock->sk;
@@ -12,7 +13,7 @@ static __always_inline bool guarded(struct socket *sock)
         return false;
     u64 cookie = bpf_get_socket_cookie(sk);
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
-    return f && f->state != CLEAR;
+    return f ? f->state != CLEAR : ours(tp);
 }
 
 // Accepted and not done, so that programs connect as ever: Fast Open. Refused, so that they fall back: zero-copy, which
@@ -20,6 +21,9 @@ static __always_inline bool guarded(struct socket *sock)
 SEC("cgroup/setsockopt")
 int set_option(struct bpf_sockopt *o)
 {
+    struct bpf_sock *sk = o->sk;
+    if (!sk || sk->protocol != IPPROTO_TCP)
+        return 1;
     if (o->level == SOL_SOCKET && o->optname == SO_ZEROCOPY) {
         bpf_set_retval(-EOPNOTSUPP);
         return 0;

@@ -6,8 +6,8 @@
 
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, s32); } connect_fd SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u64); __type(value, struct owner); } connecting SEC(".maps");
-struct accepted { u64 cookie, inode; };
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct accepted); } accepting SEC(".maps");
+struct grafted { u64 cookie, inode; };
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct grafted); } accepting SEC(".maps");
 
 static __always_inline struct owner caller(s32 fd, u64 inode)
 {
@@ -75,10 +75,10 @@ int BPF_PROG(grafted, struct sock *sk, struct socket *parent)
     if (!f || !c)
         return 0;
     soonest = bpf_ktime_get_ns() + c->gate_ns;
-    if (f->deadline < soonest)
+    if (f->deadline < soonest || f->state == ARMED)
         f->deadline = soonest;
     u32 tid = bpf_get_current_pid_tgid();
-    struct accepted a = { .cookie = cookie, .inode = BPF_CORE_READ(parent, file, f_inode, i_ino) };
+    struct grafted a = { .cookie = cookie, .inode = BPF_CORE_READ(parent, file, f_inode, i_ino) };
     bpf_map_update_elem(&accepting, &tid, &a, BPF_ANY);
     return 0;
 }
@@ -86,7 +86,7 @@ int BPF_PROG(grafted, struct sock *sk, struct socket *parent)
 static __always_inline int accept_returns(long fd)
 {
     u32 tid = bpf_get_current_pid_tgid();
-    struct accepted *a = bpf_map_lookup_elem(&accepting, &tid);
+    struct grafted *a = bpf_map_lookup_elem(&accepting, &tid);
     if (!a)
         return 0;
     if (fd >= 0)

@@ -5,7 +5,7 @@
 #include "flow.bpf.h"
 
 #define MAX_ROWS 256
-struct row { struct address network, mask; u16 port_low, port_high; u8 sides, mode, has_comm, pad; u32 rule, pad2; u64 comm[2]; };
+struct row { struct address network, mask; u16 port_low, port_high; u8 sides, mode, has_comm, family; u32 rule, pad2; u64 comm[2]; };
 struct ruleset { u32 count, pad; struct row rows[MAX_ROWS]; };
 
 // Sizes instead of types: a map with BTF takes no inner map without (timer_off differs), and the agent makes them without.
@@ -19,9 +19,17 @@ struct {
 
 struct query { struct address remote; u16 port; u8 side, has_comm; u32 pad; u64 comm[2]; };
 
+// IPv4 is held as IPv4-mapped IPv6, but a network of one family is not about the other: '::/0' holds no IPv4 address.
+static __always_inline u8 family_of(const struct address *a)
+{
+    return !a->word[0] && (u32)a->word[1] == bpf_htonl(0xffff) ? 4 : 6;
+}
+
 static __always_inline bool row_matches(const struct row *r, const struct query *q)
 {
     if (!(r->sides & q->side) || q->port < r->port_low || q->port > r->port_high)
+        return false;
+    if (r->family && r->family != family_of(&q->remote))
         return false;
     if (((q->remote.word[0] ^ r->network.word[0]) & r->mask.word[0]) | ((q->remote.word[1] ^ r->network.word[1]) & r->mask.word[1]))
         return false;

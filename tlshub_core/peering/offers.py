@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from tlshub_core.peering.pending import SessionPending
 from tlshub_core.types.errors import Reason, Unavailable
-from tlshub_core.types.flow import Tuple4
+from tlshub_core.types.flow import Address, Tuple4
 
 
 class Offers:
@@ -16,6 +17,7 @@ class Offers:
     def __init__(self, ttl_s: float) -> None:
         self._ttl_s = ttl_s
         self._ready: dict[Tuple4, tuple[SessionPending, asyncio.TimerHandle]] = {}
+        self._since: dict[Tuple4, float] = {}
         self._waiting: dict[Tuple4, asyncio.Future[SessionPending]] = {}
 
     def put(self, tuple4: Tuple4, pending: SessionPending) -> None:
@@ -27,13 +29,22 @@ class Offers:
         self._drop(tuple4)
         timer = asyncio.get_running_loop().call_later(self._ttl_s, self._drop, tuple4)
         self._ready[tuple4] = (pending, timer)
+        self._since[tuple4] = time.monotonic()
+
+    def unclaimed(self, address: Address, port: int, within_s: float) -> bool:
+        """Whether a flow to that server was promised so lately, and has not come.
+
+        A connection to it that nobody asked for may be that one, with its source address translated on the way.
+        """
+        since = time.monotonic() - within_s
+        ends = ((tuple4.server, tuple4.server_port, at) for tuple4, at in self._since.items())
+        return any(server == address and there == port and at > since for server, there, at in ends)
 
     async def take(self, tuple4: Tuple4) -> SessionPending:
         """The flow for a connection, waiting for it if need be; raises Unavailable where a newer connection asks."""
-        found = self._ready.pop(tuple4, None)
+        found = self._claim(tuple4)
         if found is not None:
-            found[1].cancel()
-            return _taken(found[0])
+            return _taken(found)
         self._fail(tuple4, "a newer connection has the same addresses and ports", Reason.CLOSED)
         waiter = self._waiting[tuple4] = asyncio.get_running_loop().create_future()
         try:
@@ -59,10 +70,17 @@ class Offers:
             waiter.result().discard()
 
     def _drop(self, tuple4: Tuple4) -> None:
-        found = self._ready.pop(tuple4, None)
+        found = self._claim(tuple4)
         if found is not None:
-            found[1].cancel()
-            found[0].discard()
+            found.discard()
+
+    def _claim(self, tuple4: Tuple4) -> SessionPending | None:
+        self._since.pop(tuple4, None)
+        found = self._ready.pop(tuple4, None)
+        if found is None:
+            return None
+        found[1].cancel()
+        return found[0]
 
     def _fail(self, tuple4: Tuple4, message: str, reason: Reason) -> None:
         waiter = self._waiting.pop(tuple4, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -79,14 +80,25 @@ class PeeringProvider:
 
     async def _take(self, running: _Running, flow: Flow) -> Pending:
         """An agent asks before it lets the SYN go, or in a session that is up: from one without, none will come."""
-        unknown = flow.peer is None or not running.listener.knows(flow.peer.name)
-        grace = self._settings.stranger_grace_s if flow.mode is Mode.PREFER and unknown else None
+        if flow.mode is not Mode.PREFER:
+            return await running.offers.take(flow.tuple)
         try:
-            async with asyncio.timeout(grace):
+            async with asyncio.timeout_at(self._patience(running, flow)):
                 return await running.offers.take(flow.tuple)
         except TimeoutError as error:
-            message = f"no agent asked for it, and there is no session with one of '{flow.remote.address}'"
+            if running.offers.unclaimed(flow.server.address, flow.server.port, self._settings.translated_s):
+                await running.agent.ask(flow)  # its other end may be in TLS: it may not go in clear
+                message = "its address may have been translated on the way: another one was promised, and did not come"
+                raise Unavailable(message, Reason.NOT_YOURS) from error
+            message = f"no agent asked for the connection from '{flow.remote.address}'"
             raise Unavailable(message, Reason.PEER_UNREACHABLE) from error
+
+    def _patience(self, running: _Running, flow: Flow) -> float:
+        """Until when to wait, on the loop's clock: shortly before the deadline, at which the programs release it."""
+        deadline = flow.deadline_ns / 1e9
+        last = deadline - min(0.25, (deadline - time.monotonic()) / 10)
+        unknown = flow.peer is None or not running.listener.knows(flow.peer.name)
+        return min(last, time.monotonic() + self._settings.stranger_grace_s) if unknown else last
 
     async def _ask(self, running: _Running, flow: Flow) -> Pending:
         session = await _session(running, flow)

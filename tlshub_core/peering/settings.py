@@ -12,18 +12,20 @@ class Settings:
 
     `max_unauthenticated` bounds connections that are still in their handshake, `max_pending` the flows of one session
     that were answered READY and have not come yet, `max_seen` the flow ids remembered against replays.
-    `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session.
+    `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session;
+    `translated_s` for how long a flow that was promised and does not come makes one suspect that nobody asked for.
     """
 
     listen: str = ""
     session_max_age_s: float = 3600.0
     session_max_flows: int = 10_000
     handshake_timeout_s: float = 5.0
-    ready_ttl_s: float = 10.0
+    ready_ttl_s: float = 130.0
     stranger_grace_s: float = 1.0
+    translated_s: float = 10.0
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 30.0
     max_unauthenticated: int = 64
-    max_pending: int = 1024
+    max_pending: int = 16_384
     max_seen: int = 16_384
     max_idle_peers: int = 4096

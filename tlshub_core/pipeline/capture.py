@@ -23,7 +23,7 @@ from tlshub_core.types.capture import (
     State,
 )
 from tlshub_core.types.errors import Reason
-from tlshub_core.types.flow import Flow, Mode, Side, Tuple4
+from tlshub_core.types.flow import Flow, Mode
 from tlshub_core.types.interfaces import MappingSource
 
 RuleNames = Callable[[int], tuple[str, str | None]]  # number -> name, and the provider that the rule asks for
@@ -31,31 +31,30 @@ _log = logging.getLogger("tlshub.capture")
 
 
 class Capture:
-    """All connections of this node, by cookie and by tuple."""
+    """All connections of this node, by cookie."""
 
     def __init__(self, tools: Tools, mapping: MappingSource | None, rule: RuleNames, handshake_ns: int) -> None:
         self._tools, self._mapping, self._rule, self._handshake_ns = tools, mapping, rule, handshake_ns
         self._by_cookie: dict[int, Connection] = {}
-        self._by_tuple: dict[Tuple4, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    def find(self, tuple4: Tuple4) -> Connection | None:
-        """The living connection whose accepting end is here, with that tuple."""
-        return self._by_tuple.get(tuple4)
-
     def handle(self, batch: Sequence[CaptureEvent]) -> None:
-        """Take a batch, in order."""
+        """Take a batch, in order; a bug with one event is logged and ends no other's connection."""
         for event in batch:
-            match event:
-                case FlowSeen():
-                    self._seen(event)
-                case Overrun():
-                    _log.error(
-                        "%d events of the kernel were lost: connections that nobody names end by deadline", event.lost
-                    )
-                    self._emit(events.Lost(time_ns=time.monotonic_ns(), sink="ring buffer", count=event.lost))
-                case _:
-                    self._about(event)
+            try:
+                self._one(event)
+            except Exception:  # noqa: BLE001 - logged with its trace; the agent must go on, or nothing is held any more
+                _log.exception("bug in the agent: an event was lost, its connection ends by its deadline")
+
+    def _one(self, event: CaptureEvent) -> None:
+        match event:
+            case FlowSeen():
+                self._seen(event)
+            case Overrun():
+                _log.error("%d events of the kernel were lost: connections not named end by deadline", event.lost)
+                self._emit(events.Lost(time_ns=time.monotonic_ns(), sink="ring buffer", count=event.lost))
+            case _:
+                self._about(event)
 
     def _seen(self, seen: FlowSeen) -> None:
         client, server, peer = enrich(seen.tuple, seen.side, self._mapping)
@@ -73,8 +72,6 @@ class Capture:
         )
         connection = Connection(self._tools, seen, flow, self._tools.keys.provider_of(flow, provider))
         self._by_cookie[seen.cookie] = connection
-        if seen.side is Side.SERVER:
-            self._by_tuple[seen.tuple] = connection
         self._emit(
             events.Connecting(
                 time_ns=seen.time_ns,
@@ -91,12 +88,12 @@ class Capture:
             self._tasks[seen.cookie] = asyncio.create_task(self._run(connection))
 
     async def _run(self, connection: Connection) -> None:
+        cookie = connection.flow.cookie
         try:
             await connection.run()
-        except Exception:  # noqa: BLE001 - logged with its trace; one flow's bug must not end the others
-            _log.exception("bug in the agent: connection %s is left to its deadline", connection.flow.id)
         finally:
-            self._tasks.pop(connection.flow.cookie, None)
+            if self._tasks.get(cookie) is asyncio.current_task():  # a socket that connects again keeps its cookie
+                del self._tasks[cookie]
 
     def _about(self, event: FlowEstablished | FlowOwned | FlowDecided | FlowClosed) -> None:
         connection = self._by_cookie.get(event.cookie)
@@ -124,8 +121,6 @@ class Capture:
     def _closed(self, connection: Connection, event: FlowClosed) -> None:
         self._end(event.cookie)
         del self._by_cookie[event.cookie]
-        if self._by_tuple.get(connection.seen.tuple) is connection:
-            del self._by_tuple[connection.seen.tuple]
         self._emit(
             events.Closed(
                 time_ns=event.time_ns,

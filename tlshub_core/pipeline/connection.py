@@ -43,7 +43,6 @@ class Connection:
         self._owners: list[Owner] = [seen.owner] if seen.owner else []
         self._owned = asyncio.Event()
         self._socket: socket | None = None
-        self._hold_from = seen.time_ns
         self.outcome: State | None = None
 
     def established(self, event: FlowEstablished) -> None:
@@ -64,9 +63,12 @@ class Connection:
             await self._secure()
         except (TlshubError, TimeoutError) as error:
             self._fail(error if isinstance(error, TlshubError) else _late())
+        except Exception as error:  # noqa: BLE001 - logged with its trace; a bug here must end this flow by its rule
+            _log.exception("bug in the agent, at connection %s", self.flow.id)
+            self._fail(Unavailable(f"bug in the agent: {type(error).__name__}", Reason.PROVIDER_BUG))
         finally:
             if self._socket is not None:
-                self._socket.close()
+                descriptor.let_go(self._socket)
 
     async def _secure(self) -> None:
         async with asyncio.timeout_at(_loop_time(self.flow.deadline_ns)):
@@ -111,7 +113,9 @@ class Connection:
         """Wait for TCP and for somebody to have the descriptor, then have the keys made."""
         established = await self._established
         while (sock := self._take()) is None:
-            await self._owned.wait()
+            # Nobody has it yet: that takes as long as accept() does. Who had it has it no more: somebody calls soon.
+            async with asyncio.timeout(self._tools.gate_ns / 1e9 if self._owners else None):
+                await self._owned.wait()
         self._socket = sock
         try:
             async with asyncio.timeout(self._tools.gate_ns / 1e9):
@@ -153,9 +157,9 @@ class Connection:
         if before is not State.ARMED:
             raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
         assert self._socket is not None
-        ktls.install(self._socket, keys, self.flow.side)
         if self._tools.keylog is not None:
             self._tools.keylog.write(self.flow, keys)
+        ktls.install(self._socket, keys, self.flow.side)
         before = move(cookie, State.INSTALLING, State.OPEN)  # the gate does it too, with the first call that passes
         if before not in (State.INSTALLING, State.OPEN):
             raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
@@ -199,13 +203,13 @@ class Connection:
         sock = self._socket or self._try_take()
         release.refuse(self._tools.backend, self.flow.cookie, self.flow.tuple, self.flow.side, sock)
         if sock is not None and sock is not self._socket:
-            sock.close()
+            descriptor.let_go(sock)
 
     def _wake_clear(self) -> None:
         sock = self._try_take() if self._established.done() else None
         if sock is not None:
-            with sock:
-                release.wake(sock)
+            release.wake(sock)
+            descriptor.let_go(sock)
 
     def _try_take(self) -> socket | None:
         """The socket where it can be had: what has to be done with it now is of use, and not essential."""
@@ -230,7 +234,7 @@ class Connection:
 
     def abandon(self, reason: Reason) -> None:
         """The agent stops: end what is still held by the flow's rule."""
-        if self._tools.backend.move(self.flow.cookie, State.OPEN, State.OPEN) is not State.OPEN:
+        if self._tools.backend.move(self.flow.cookie, State.NEW, State.NEW) is not State.OPEN:
             self._fail(Unavailable("the agent stops", reason))
 
     def _emit(self, event: events.Event) -> None:

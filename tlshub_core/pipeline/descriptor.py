@@ -6,15 +6,17 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from socket import AF_INET, IPPROTO_TCP, SOCK_STREAM, SOL_SOCKET, socket
+from socket import AF_INET, IPPROTO_TCP, SO_LINGER, SOCK_STREAM, SOL_SOCKET, socket
 
 from tlshub_core.types.capture import Owner
 
 SO_COOKIE = 57
 SYS_PIDFD_GETFD = 438  # the same number on all architectures, as of all calls since 5.0
 _COOKIE = struct.Struct("=Q")
+_LINGER = struct.Struct("=ii")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -77,6 +79,18 @@ def _socket(number: int) -> socket | None:
     except OSError:  # by now the process has something else under that number, which is no socket
         os.close(number)
         return None
+
+
+def let_go(sock: socket) -> None:
+    """Close our duplicate, by now perhaps the last one, and do not wait as the application wished with SO_LINGER."""
+    try:
+        on, seconds = _LINGER.unpack(sock.getsockopt(SOL_SOCKET, SO_LINGER, _LINGER.size))
+    except OSError:
+        on, seconds = 0, 0
+    if on and seconds:
+        threading.Thread(target=sock.close, daemon=True).start()
+    else:
+        sock.close()
 
 
 def cookie_of(sock: socket) -> int:

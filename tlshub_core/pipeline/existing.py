@@ -14,27 +14,33 @@ from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.flow import Address, Mode, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend
 
+End = tuple[Address, int]
+Ends = tuple[End, End]
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 ESTABLISHED = "01"
 ANY_COOKIE = 0xFFFFFFFFFFFFFFFF  # INET_DIAG_NOCOOKIE in both halves
 
 
-def find(backend: CaptureBackend, peering_port: int) -> list[tuple[Tuple4, Side]]:
-    """Established connections of this network namespace that a rule would hold, each with the side that is here.
+def established() -> list[Ends]:
+    """All established connections of this network namespace: this host's end, the other end."""
+    return list(_established())
 
-    The agents' own sessions, to and from `peering_port`, are not among them.
-    """
-    held = []
-    for local, remote in _established():
-        if peering_port in (local[1], remote[1]):
-            continue
-        for side, service in ((Side.CLIENT, remote[1]), (Side.SERVER, local[1])):
-            if backend.match(side, remote[0], service)[1] > Mode.OBSERVE:
-                client, server = (local, remote) if side is Side.CLIENT else (remote, local)
-                found = Tuple4(client=client[0], client_port=client[1], server=server[0], server_port=server[1])
-                held.append((found, side))
-                break
-    return held
+
+def held(connections: list[Ends], backend: CaptureBackend, peering_port: int) -> list[tuple[Tuple4, Side]]:
+    """Those that a rule would hold, each with the side that is here; the agents' own sessions are not among them."""
+    return [
+        found
+        for local, remote in connections
+        if peering_port not in (local[1], remote[1]) and (found := _held(local, remote, backend)) is not None
+    ]
+
+
+def _held(local: End, remote: End, backend: CaptureBackend) -> tuple[Tuple4, Side] | None:
+    for side, service in ((Side.CLIENT, remote[1]), (Side.SERVER, local[1])):
+        if backend.match(side, remote[0], service)[1] > Mode.OBSERVE:
+            client, server = (local, remote) if side is Side.CLIENT else (remote, local)
+            return Tuple4(client=client[0], client_port=client[1], server=server[0], server_port=server[1]), side
+    return None
 
 
 def reset(connections: list[tuple[Tuple4, Side]]) -> int:
@@ -46,7 +52,7 @@ def reset(connections: list[tuple[Tuple4, Side]]) -> int:
         raise Unavailable(message) from error
 
 
-def _established() -> Iterator[tuple[tuple[Address, int], tuple[Address, int]]]:
+def _established() -> Iterator[Ends]:
     for table in TABLES:
         if not table.exists():
             continue  # no IPv6 in this kernel
@@ -56,9 +62,11 @@ def _established() -> Iterator[tuple[tuple[Address, int], tuple[Address, int]]]:
                 yield parse(local), parse(remote)
 
 
-def parse(text: str) -> tuple[Address, int]:
+def parse(text: str) -> End:
     """'0100007F:1F90' as the kernel prints it: 32-bit words in host order, then the port; raises ValueError."""
     address, port = text.split(":")
+    if len(address) not in (8, 32):
+        raise ValueError(f"'{text}' is no address of a table in '/proc/net'")
     words = [int(address[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(address), 8)]
     packed = b"".join(words)
     return plain(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed)), int(port, 16)

@@ -32,7 +32,10 @@ class KeyLog:
             "c2s": _hex(keys.client_to_server),
             "s2c": _hex(keys.server_to_client),
         }
-        os.write(self._fd, json.dumps(line).encode() + b"\n")
+        try:
+            os.write(self._fd, json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            raise Unavailable(f"the key log cannot be written: {error.strerror}") from error
 
 
 def _hex(keys: DirectionKeys) -> dict[str, str]:

@@ -70,7 +70,7 @@ class Keys:
             pending = self._local.take(flow.tuple)
         else:
             _, mode = self._backend.match(Side.SERVER, flow.client.address, flow.server.port)
-            if mode <= Mode.OBSERVE:
+            if mode <= Mode.OBSERVE or flow.server.port == self._agent.identity.port:
                 raise Refused("no rule of this node holds the accepting end", Reason.NO_RULE, by_peer=True)
             pending = self._local.offer(flow.tuple)
         try:

@@ -51,8 +51,19 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> None:
 
 
 def _set(sock: socket, direction: int, keys: FlowKeys, one: DirectionKeys) -> None:
-    info = bytearray(_INFO.pack(keys.version, keys.cipher)) + one.iv + one.key + one.salt + one.rec_seq
+    info = _crypto_info(keys, one)
     try:
         sock.setsockopt(SOL_TLS, direction, info)
     finally:
         info[:] = bytes(len(info))
+
+
+def _crypto_info(keys: FlowKeys, one: DirectionKeys) -> bytearray:
+    """A struct tls12_crypto_info_*, filled in place: adding buffers up would leave copies of the key behind."""
+    parts = (one.iv, one.key, one.salt, one.rec_seq)
+    info, at = bytearray(_INFO.size + sum(map(len, parts))), _INFO.size
+    _INFO.pack_into(info, 0, keys.version, keys.cipher)
+    for part in parts:
+        info[at : at + len(part)] = part
+        at += len(part)
+    return info

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from socket import socket
@@ -39,10 +38,10 @@ class LocalKeys:
         return _Local(keys, lambda: self._drop(tuple4, offer))
 
     def take(self, tuple4: Tuple4) -> Pending:
-        """The accepting end: raises Refused where the connecting one is not captured here, so it goes on in clear."""
+        """The accepting end: raises Refused where the connecting one is not captured here, and so goes in clear."""
         offer = self._offered.pop(tuple4, None)
         if offer is None:
-            raise Refused("the connecting end is on this node and is not held", Reason.NO_RULE, by_peer=True)
+            raise Refused("the connecting end is on this node and is not held", Reason.NO_RULE)
         offer.timer.cancel()
         return _Local(offer.keys, lambda: None)
 
@@ -88,8 +87,17 @@ def random_keys(cipher: Cipher) -> FlowKeys:
 
 def _direction(cipher: Cipher) -> DirectionKeys:
     sizes = cipher.sizes
-    key, salt, iv = (bytearray(secrets.token_bytes(size)) for size in (sizes.key, sizes.salt, sizes.iv))
+    key, salt, iv = (_random(size) for size in (sizes.key, sizes.salt, sizes.iv))
     return DirectionKeys(key=key, salt=salt, iv=iv, rec_seq=bytearray(sizes.rec_seq))
+
+
+def _random(size: int) -> bytearray:
+    """Read in place: bytes that cannot be wiped would stay in memory."""
+    buffer = bytearray(size)
+    with open("/dev/urandom", "rb", buffering=0) as source:
+        if source.readinto(buffer) != size:
+            raise Unavailable("'/dev/urandom' gave too few bytes")
+    return buffer
 
 
 def copy_keys(keys: FlowKeys) -> FlowKeys:

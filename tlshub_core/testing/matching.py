@@ -32,7 +32,9 @@ def applies(row: Match, side: Side, remote: Address, port: int, comm: str | None
 
 
 def contains(network: Network, address: Address) -> bool:
-    """By number, an IPv4 address or network as the IPv4-mapped one: so '::/0' holds every IPv4 address too."""
+    """A network of one family holds no address of the other: '::/0' is no IPv4 address's."""
+    if network.version != address.version:
+        return False
     mapped = network.version == 4
     prefix = network.prefixlen + (96 if mapped else 0)
     base = int(network.network_address) + (_MAPPED if mapped else 0)

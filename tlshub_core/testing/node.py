@@ -18,7 +18,8 @@ from tlshub_core.pipeline.descriptor import cookie_of
 from tlshub_core.pipeline.keys import Keys, Running
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.memory import MemoryMapping
-from tlshub_core.testing.memory_backend import HANDSHAKE_NS, MemoryBackend
+from tlshub_core.testing.memory_backend import MemoryBackend
+from tlshub_core.testing.memory_kernel import HANDSHAKE_NS
 from tlshub_core.testing.scripted import Script, ScriptedProvider, spec_of
 from tlshub_core.types.capture import Owner
 from tlshub_core.types.events import Event
@@ -82,7 +83,6 @@ class MemoryNode:
         self.keys = Keys(self.context, self.backend, {"scripted": running}, "scripted")
         tools = Tools(agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS)
         self.capture = Capture(tools, mapping, lambda number: (f"rule-{number}", None), HANDSHAKE_NS)
-        self.context.serve(self.capture)
 
     async def settle(self) -> None:
         """Hand over events and let every task run until all of them wait for something."""

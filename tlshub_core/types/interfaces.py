@@ -157,8 +157,8 @@ class CaptureBackend(Protocol):
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap of a flow's state; returns the state before, None if the flow is gone."""
 
-    def expect(self, tuple4: Tuple4, deadline_ns: int) -> None:
-        """A server-side flow with that tuple begins as ASKED, should it come before the deadline."""
+    def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
+        """A server-side flow with that tuple is ASKED: one that is here (its state before), or one to come."""
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """The first rule (number, mode) that the programs would choose; number -1 and BYPASS where none matches."""

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tlshub_capture_bpf import layout, signals
 from tlshub_capture_bpf.libbpf import Libbpf, RingBuffer
-from tlshub_capture_bpf.programs import OBJECT, Programs
+from tlshub_capture_bpf.namespaces import everywhere
+from tlshub_capture_bpf.programs import ADOPT, OBJECT, Programs
 from tlshub_core.api import (
     Address,
     CaptureEvent,
     CaptureSettings,
+    FlowClosed,
+    FlowSeen,
     Level,
     Mode,
     Overrun,
@@ -29,10 +34,12 @@ from tlshub_core.api import (
 )
 
 BTF = Path("/sys/kernel/btf/vmlinux")
+SETTLED_NS = 300_000_000_000  # longer than a connection may take to be established
 CLOCK_MONOTONIC_COARSE = 6  # its resolution is the kernel's tick
 SYN_TIMEOUT_S = 0.012
 BPF_MAP_TYPE_ARRAY = 2
 PROBE_TABLE = 16
+_log = logging.getLogger("tlshub.capture")
 ZERO = layout.U32.pack(0)
 
 
@@ -48,6 +55,7 @@ class LibbpfBackend:
         self._batch: list[CaptureEvent] = []
         self._ready = asyncio.Event()
         self._lost = 0
+        self._born: dict[int, int] = {}
 
     async def probe(self) -> Probe:
         """Whether libbpf, BTF and the compiled programs are there."""
@@ -75,6 +83,7 @@ class LibbpfBackend:
             self._configure(rules, settings)
             if self._gate:
                 signals.check(self._programs)
+                self._adopt(self._programs)
             return self._programs.attach(settings.cgroup, gate=self._gate)
         except OSError as error:
             raise Unavailable(f"cannot load the programs: {error}; run 'tlshub-capture doctor'") from error
@@ -83,7 +92,6 @@ class LibbpfBackend:
         assert self._programs is not None and self._libbpf is not None
         self._rules = self._programs.map("rules", 4)
         self._warm = self._programs.map("warm", 8)
-        self._expected = self._programs.map("expected", 8)
         self._lost_map = self._programs.map("lost", 8)
         self._ring = RingBuffer(self._libbpf, self._programs.map("events", 0).fd, self._record)
         asyncio.get_running_loop().add_reader(self._ring.fileno(), self._drain)
@@ -96,6 +104,7 @@ class LibbpfBackend:
             settings.cgroup.stat().st_ino,
             settings.handshake_ns,
             settings.gate_ns,
+            time.monotonic_ns() + SETTLED_NS,
             0,
             depth,
             max(2, round(SYN_TIMEOUT_S / tick)),
@@ -116,8 +125,16 @@ class LibbpfBackend:
         finally:
             os.close(fd)
 
+    @staticmethod
+    def _adopt(programs: Programs) -> None:
+        for failure in everywhere(partial(programs.walk, ADOPT)):
+            _log.warning("connections of an agent before this one may be reset, in network namespace %s", failure)
+
     def _record(self, record: bytes) -> None:
-        self._batch.append(layout.decode(record))
+        try:
+            self._batch.append(layout.decode(record))
+        except ValueError as error:  # raised here it would be lost in the C library that calls
+            _log.error("%s: passed over", error)
 
     def _drain(self) -> None:
         assert self._ring is not None
@@ -135,18 +152,31 @@ class LibbpfBackend:
             self._ready.clear()
             batch, self._batch = self._batch, []
             if batch:
+                self._name(batch)
                 yield batch
+
+    def _name(self, batch: Sequence[CaptureEvent]) -> None:
+        """Keep which connection each cookie stands for; now, so that whoever gets the batch and we agree."""
+        for event in batch:
+            if isinstance(event, FlowSeen):
+                self._born[event.cookie] = event.time_ns
+            elif isinstance(event, FlowClosed):
+                self._born.pop(event.cookie, None)
 
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap in the kernel; the state before, or None where the flow is gone."""
         assert self._programs is not None
-        context = bytearray(layout.MOVE.pack(cookie, deadline_ns, expected, to, 0, 0))
-        before = layout.MOVE.unpack(self._programs.call("move_flow", context))[4]
+        born = self._born.get(cookie, 0)
+        context = bytearray(layout.MOVE.pack(cookie, born, deadline_ns, expected, to, 0, 0))
+        before = layout.MOVE.unpack(self._programs.call("move_flow", context))[5]
         return State(before) if before else None
 
-    def expect(self, tuple4: Tuple4, deadline_ns: int) -> None:
+    def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
         """See `CaptureBackend`."""
-        self._expected.put(layout.pack_tuple(tuple4, Side.SERVER), layout.U64.pack(deadline_ns))
+        assert self._programs is not None
+        context = bytearray(layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0))
+        before = layout.PROMISE.unpack(self._programs.call("promise", context))[2]
+        return State(before) if before else None
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """See `CaptureBackend`."""

@@ -33,14 +33,15 @@ ESTABLISHED = struct.Struct("=24xII")
 OWNED = struct.Struct("=24x32sQ")
 DECIDED = struct.Struct("=24xII")
 CLOSED = struct.Struct("=24xIIQQQ")
-SETTINGS = struct.Struct("=QQQIIIHH")
-FLOW = struct.Struct("=IIBBBBIQQQ40s")
+SETTINGS = struct.Struct("=QQQQIIIHH")
+FLOW = struct.Struct("=IIBBBBIQQQQQQII40s")
 ROW = struct.Struct("=16s16sHHBBBBII16s")
 RULESET = struct.Struct("=II")
 MAX_ROWS = 256
 QUERY = struct.Struct("=16sHBBI16s")
 ASK = struct.Struct("=40sIIII")
-MOVE = struct.Struct("=QQIIII")
+MOVE = struct.Struct("=QQQIIII")
+PROMISE = struct.Struct("=40sQII")
 U64 = struct.Struct("=Q")
 U32 = struct.Struct("=I")
 
@@ -150,7 +151,8 @@ def _row(match: Match) -> bytes:
     sides = sum(_SIDE_BIT[side] for side in match.sides)
     low, high = match.ports
     comm = match.comm.encode()[:15].ljust(16, b"\0")
-    return ROW.pack(base, mask, low, high, sides, match.mode, bool(match.comm), 0, match.rule, 0, comm)
+    family = 0 if network is None else network.version
+    return ROW.pack(base, mask, low, high, sides, match.mode, bool(match.comm), family, match.rule, 0, comm)
 
 
 def pack_rules(rules: RuleSet) -> bytes:

@@ -12,7 +12,8 @@ from tlshub_capture_bpf.libbpf import Libbpf
 OBJECT = Path(__file__).with_name("capture.bpf.o")
 SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
-CALLS = frozenset({"move_flow", "ask_rule", "announce", "arm_probe"})
+ADOPT = "adopt"
+CALLS = frozenset({"move_flow", "promise", "ask_rule", "announce", "arm_probe"})
 CGROUP = ("wall", "hold_fin", "set_option", SOCKOPS)  # sockops last: what it marks, the others must already hold
 
 
@@ -41,19 +42,6 @@ class Map:
             self._libbpf.code("bpf_map_delete_elem", self.fd, key)
         except FileNotFoundError:
             return
-
-    def keys(self, size: int) -> list[bytes]:
-        """All keys, each of `size` bytes; the map may change meanwhile."""
-        found: list[bytes] = []
-        key: bytes | None = None
-        following = ctypes.create_string_buffer(size)
-        while True:
-            try:
-                self._libbpf.code("bpf_map_get_next_key", self.fd, key, following)
-            except FileNotFoundError:
-                return found
-            key = following.raw
-            found.append(key)
 
 
 class Programs:
@@ -93,7 +81,8 @@ class Programs:
 
     def attach(self, cgroup: Path, *, gate: bool) -> list[str]:
         """Attach all, the gate before the programs that mark sockets; returns names in order."""
-        names = [name for name in self._programs if name not in CALLS and name not in CGROUP and name != PROBE]
+        apart = {*CALLS, *CGROUP, PROBE, ADOPT}
+        names = [name for name in self._programs if name not in apart]
         tracing = sorted(names) if gate else []
         for name in tracing:
             self._links.append(self.attach_one(name))
@@ -110,6 +99,15 @@ class Programs:
     def attach_one(self, name: str) -> int:
         """Attach a tracing program; returns its link."""
         return self._libbpf.pointer("bpf_program__attach", self._programs[name])
+
+    def walk(self, name: str) -> None:
+        """Run an iterator over all that it finds in the calling thread's network namespace."""
+        link = self._libbpf.pointer("bpf_program__attach_iter", self._programs[name], None)
+        try:
+            with os.fdopen(self._libbpf.code("bpf_iter_create", self._libbpf.code("bpf_link__fd", link)), "rb") as walk:
+                walk.read()
+        finally:
+            self.unlink(link)
 
     def unlink(self, link: int) -> None:
         """Detach one program."""

@@ -103,3 +103,16 @@ async def test_close_forgets_all() -> None:
         await other
     assert caught.value.reason is Reason.SHUTDOWN
     assert await discarded(pending)
+
+
+async def test_a_promise_that_nobody_claims_makes_strangers_at_that_server_suspect_for_a_while() -> None:
+    offers = Offers(10.0)
+    assert not offers.unclaimed(TUPLE.server, TUPLE.server_port, 10.0)
+    offers.put(TUPLE, offer([]))
+    assert offers.unclaimed(TUPLE.server, TUPLE.server_port, 10.0)
+    assert not offers.unclaimed(TUPLE.server, TUPLE.server_port + 1, 10.0)
+    assert not offers.unclaimed(TUPLE.client, TUPLE.server_port, 10.0)
+    assert not offers.unclaimed(TUPLE.server, TUPLE.server_port, 0.0), "too long ago"
+    await offers.take(TUPLE)
+    assert not offers.unclaimed(TUPLE.server, TUPLE.server_port, 10.0), "it came"
+    offers.close()

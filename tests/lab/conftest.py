@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lab tests run inside the lab (tests/lab/run): two nodes with an agent each, and the wire between as the oracle."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+_CHECKOUT = Path(__file__).parents[2]
+sys.path[:0] = [str(_CHECKOUT), str(_CHECKOUT / "lab")]
+
+from tests.lab.kit.node import Node  # noqa: E402
+from tests.lab.kit.ports import Ports  # noqa: E402
+from tests.lab.kit.wire import Wire  # noqa: E402
+
+Changes = Mapping[str, Mapping[str, str]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "agents(node_a={}, node_b={}): the agents' configuration, by its changes")
+    if "LAB_NODES" not in os.environ:
+        raise pytest.UsageError("these tests run inside the lab only: start them with 'tests/lab/run'")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that want the same configuration follow each other: an agent takes long to start on a slow machine."""
+    marks = {item: item.get_closest_marker("agents") for item in items}
+    groups = {
+        item: (mark.kwargs["node_a"], mark.kwargs.get("node_b", {})) if mark else () for item, mark in marks.items()
+    }
+    items.sort(key=lambda item: str(groups[item]))
+
+
+@pytest.fixture(scope="session")
+def nodes() -> Iterator[dict[str, Node]]:
+    """Both nodes; agents that the tests started are stopped at the end."""
+    folder = Path(os.environ["LAB_NODES"])
+    found = {
+        "node-a": Node("node-a", folder / "node-a", "10.77.0.1", "fd77::1"),
+        "node-b": Node("node-b", folder / "node-b", "10.77.0.2", "fd77::2"),
+    }
+    yield found
+    for node in found.values():
+        node.agent.stop()
+
+
+def _captured(interface: str) -> Iterator[Wire]:
+    pcap = Path(os.environ["LAB_NODES"]) / f"tests-{interface}.pcap"
+    command = ["on", "node-a", sys.executable, str(_CHECKOUT / "lab/wire_capture.py"), "--pcap", str(pcap)]
+    subprocess.run([*command, "start", interface], check=True)
+    yield Wire(pcap=pcap)
+    subprocess.run([*command, "stop"], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="session")
+def link() -> Iterator[Wire]:
+    """The capture of the link between the nodes."""
+    yield from _captured("node-a")
+
+
+@pytest.fixture(scope="session")
+def loopback() -> Iterator[Wire]:
+    """The capture of node-a's loopback."""
+    yield from _captured("lo")
+
+
+@pytest.fixture(scope="session")
+def ports() -> Ports:
+    """Ports by mode."""
+    return Ports()
+
+
+@pytest.fixture(autouse=True)
+def _agents(request: pytest.FixtureRequest, nodes: dict[str, Node]) -> None:
+    """Agents run with the configuration that the test wants; they are started anew only where it is another."""
+    mark = request.node.get_closest_marker("agents")
+    wanted: Changes = {name: (mark.kwargs if mark else {}).get(name.replace("-", "_"), {}) for name in nodes}
+    stale = [n for n in nodes.values() if not n.agent.running or n.agent.changes != wanted[n.name]]
+    for node in stale:
+        node.agent.stop()
+    for node in stale:
+        node.agent.start(wanted[node.name])
+    for node in stale:
+        node.agent.ready()
+
+
+@pytest.fixture
+def node_a(nodes: dict[str, Node], _agents: None) -> Iterator[Node]:
+    """The node of the clients."""
+    nodes["node-a"].begin()
+    yield nodes["node-a"]
+    nodes["node-a"].end()
+
+
+@pytest.fixture
+def node_b(nodes: dict[str, Node], _agents: None) -> Iterator[Node]:
+    """The node of the servers."""
+    nodes["node-b"].begin()
+    yield nodes["node-b"]
+    nodes["node-b"].end()
+
+
+@pytest.fixture
+def wire(link: Wire) -> Wire:
+    """The link, from now on."""
+    link.begin()
+    return link
+
+
+@pytest.fixture
+def marker() -> bytes:
+    """32 bytes that nobody else sends."""
+    return uuid.uuid4().hex.encode()

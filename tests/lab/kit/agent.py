@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent of a node: its log, and stopping and starting it with another configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+READY = "Monitoring TCP connections"
+PATIENCE_S = 90.0
+
+
+class Agent:
+    """Starts as the lab started it; `changes` are 'table.key' to TOML values, 'rules' is text behind the file."""
+
+    def __init__(self, node: str, folder: Path) -> None:
+        self.node, self._folder = node, folder
+        self.pid = int((folder / "agent.pid").read_text())
+        self._words = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[:-1]
+        self._original = self.configuration.read_text()
+        self._child: subprocess.Popen[bytes] | None = None
+        self.changes: Mapping[str, str] = {}
+        self._mark = 0
+
+    @property
+    def configuration(self) -> Path:
+        """The file."""
+        return self._folder / "capture.toml"
+
+    @property
+    def log(self) -> str:
+        """All that the node's agents have printed."""
+        return (self._folder / "agent.log").read_text()
+
+    def begin(self) -> None:
+        """A test begins: what the agent said before is not its."""
+        self._mark = len(self.log)
+
+    def complaints(self) -> list[str]:
+        """What the agent logged since as an error."""
+        return [line for line in self.log[self._mark :].splitlines() if "ERROR" in line or "Traceback" in line]
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there and no zombie."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    def signal(self, number: int) -> None:
+        """Send the agent a signal."""
+        os.kill(self.pid, number)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait until it is gone."""
+        if self.running:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+        _wait(lambda: not self.running, f"the agent of '{self.node}' does not stop")
+        if self._child is not None:
+            assert self._child.wait() == 0, self.log[-2000:]
+            self._child = None
+
+    def start(self, changes: Mapping[str, str] | None = None) -> None:
+        """Start it, with a changed configuration; `ready` waits until it captures."""
+        self.changes = changes or {}
+        self.configure(self.changes)
+        self._from = len(self.log)
+        words = ["on", self.node, *map(os.fsdecode, self._words)]
+        with (self._folder / "agent.log").open("ab") as log:
+            self._child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+        self.pid = self._child.pid
+
+    def ready(self) -> None:
+        """Wait until it captures."""
+        _wait(lambda: READY in self.log[self._from :] or not self.running, f"the agent of '{self.node}' does not start")
+        assert self.running, self.log[self._from :]
+
+    def configure(self, changes: Mapping[str, str]) -> None:
+        """Write the configuration: the lab's, with these changes."""
+        text = self._original
+        for key, value in changes.items():
+            if key != "rules":
+                table, _, name = key.rpartition(".")
+                text = _set(text, table, name, value)
+        self.configuration.write_text(text + changes.get("rules", ""))
+
+
+def _set(text: str, table: str, key: str, value: str) -> str:
+    text = text if f"[{table}]\n" in text else f"{text}[{table}]\n"
+    head, title, tail = text.partition(f"[{table}]\n")
+    body, bracket, rest = tail.partition("\n[")
+    body = re.sub(rf"^{key} = .*\n?", "", body, flags=re.MULTILINE)
+    return f"{head}{title}{key} = {value}\n{body}{bracket}{rest}"
+
+
+def _wait(until: Callable[[], bool], message: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not until():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.05)

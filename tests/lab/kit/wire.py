@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wire as the oracle: what crossed an interface since a test began, judged by what was put in at both ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from oracle import capture
+from oracle.flows import Flows
+from oracle.keyring import Keyring
+from oracle.keys import load
+from oracle.packets import reader
+from oracle.pcap import opened
+from oracle.verdict import Finding, Question, Verdict, judge
+
+HEADER = 24  # of a pcap file
+
+
+@dataclass(slots=True, kw_only=True)
+class Wire:
+    """One capture, cut to the running test; two markers in clear on a control port prove that it sees something."""
+
+    pcap: Path
+    _from: int = HEADER
+
+    def begin(self) -> None:
+        """A test begins: what crossed before is not its."""
+        self._settle()
+        self._from = self.pcap.stat().st_size
+
+    def _settle(self) -> None:
+        said = capture.settle(self.pcap)
+        assert said is not None and not said.dropped, f"the capture lost packets or ended: {said}"
+
+    def _cut(self) -> Path:
+        self._settle()
+        cut = self.pcap.with_suffix(".cut")
+        with self.pcap.open("rb") as file, cut.open("wb") as out:
+            out.write(file.read(HEADER))
+            file.seek(self._from)
+            out.write(file.read())
+        return cut
+
+    def judge(self, marker: bytes, *ports: int, keys: Path | None = None) -> tuple[Verdict, Keyring | None]:
+        """What is known of the connections with such a port."""
+        keyring = Keyring(load(keys)) if keys else None
+        with opened(self._cut()) as pcap:
+            return judge(pcap, Question(marker=marker, ports=frozenset(ports)), keyring), keyring
+
+    def secret(self, marker: bytes, *ports: int) -> list[Finding]:
+        """Assert that these connections carry TLS records and nothing else; all of them."""
+        verdict, _ = self.judge(marker, *ports)
+        assert verdict.marker_hits == 0 and verdict.holes == 0, verdict
+        assert all(found.clear == (0, 0) for found in verdict.findings), verdict
+        return verdict.findings
+
+    def secured(self, marker: bytes, *ports: int, flows: int = 0) -> None:
+        """Assert that on each port there are connections, secret, with records in both directions."""
+        found = self.secret(marker, *ports)
+        seen = {int(one.server.rpartition(":")[2]) for one in found}
+        assert seen == set(ports) and (not flows or len(found) == flows), found
+        assert all(min(one.records) > 0 for one in found), found
+
+    def silent(self, marker: bytes, *ports: int) -> None:
+        """Assert that these connections carried no byte of payload, whether or not they came to be."""
+        assert all(one.sizes == (0, 0) for one in self.secret(marker, *ports)), "payload of a refused connection"
+
+    def clear(self, marker: bytes, *ports: int) -> None:
+        """Assert that the marker is in clear on every one of these ports: the control."""
+        for port in ports:
+            verdict, _ = self.judge(marker, port)
+            assert verdict.marker_hits > 0, f"the control on port {port} shows no marker: {verdict}"
+
+    def streams(self, port: int) -> list[tuple[bytes, bytes]]:
+        """Of each connection with that port, what the client sent and what the server sent, as it was on the wire."""
+        flows = Flows()
+        with opened(self._cut()) as pcap:
+            read, data = reader(pcap.link), pcap.data
+            for start, end, _ in pcap.packets():
+                segment = read(data, start, end)
+                if segment is not None and port in (segment.source_port, segment.destination_port):
+                    flows.add(segment)
+            both = [flow.streams(data) for flow in flows.all]
+        return [(b"".join(map(bytes, c.runs)), b"".join(map(bytes, s.runs))) for c, s in both]

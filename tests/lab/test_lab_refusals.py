@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that would go round the gate or promise what KTLS does not do, and connections that cannot be held."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+from functools import partial
+
+from tests.lab.kit.job import Say
+from tests.lab.kit.node import Node
+from tests.lab.kit.ports import IPV4, Ports
+from tests.lab.kit.talk import converse, payload, receives_first, sends_first, serve
+from tests.lab.kit.wire import Wire
+
+MSG_FASTOPEN, TCP_FASTOPEN_CONNECT, IPPROTO_MPTCP = 0x20000000, 30, 262
+SOL_TLS, TLS_TX, TLS_RX, TCP_ULP, SO_ZEROCOPY, TCP_REPAIR = 282, 1, 2, 31, 60, 19
+
+
+def number_of(call: Callable[[], object]) -> str:
+    """The name of the error that a call ends with, or ''."""
+    try:
+        call()
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return ""
+
+
+def speak(sock: socket.socket, host: str, port: int, content: bytes) -> None:
+    """Connect and talk; raises OSError."""
+    sock.connect((host, port))
+    assert sends_first(sock, content) == content
+
+
+def test_fast_open_is_not_there(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
+    content, secret, falls_back, control = payload(marker), ports.require(), ports.require(), ports.bypass()
+
+    def in_syn(_say: Say, port: int) -> str:
+        with socket.socket() as sock:
+            return number_of(lambda: sock.sendto(content, MSG_FASTOPEN, (node_b.ipv4, port)))
+
+    def dial(_say: Say, way: object, port: int, talk: object, content: bytes) -> bytes:
+        with socket.socket() as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)
+            sock.connect((node_b.ipv4, port))
+            return sends_first(sock, content)
+
+    assert node_a.start(partial(in_syn, port=secret)).result() == "ENOTSUP"
+    assert node_a.start(partial(in_syn, port=control)).result() == "ECONNREFUSED"
+    converse(node_a, node_b, IPV4, falls_back, sends_first, receives_first, content, dialler=dial).check()
+    wire.secured(marker, falls_back, flows=1)
+    wire.silent(marker, secret)
+
+
+def test_a_socket_that_connects_to_itself_is_refused(node_a: Node, ports: Ports, marker: bytes) -> None:
+    def alone(_say: Say, port: int) -> str:
+        with socket.socket() as sock:
+            sock.bind((node_a.ipv4, port))
+            return number_of(lambda: speak(sock, node_a.ipv4, port, marker))
+
+    assert node_a.start(partial(alone, port=ports.bypass())).result() == ""
+    assert node_a.start(partial(alone, port=ports.require())).result() != ""
+    (refused,) = node_a.await_events("Refused", 1)
+    assert refused["reason"] == "simultaneous-open"
+
+
+def test_multipath_tcp_is_refused(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
+    secret, control = ports.require(), ports.bypass()
+
+    def many_paths(_say: Say, port: int) -> str:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP) as sock:
+            sock.settimeout(40)
+            return number_of(lambda: speak(sock, node_b.ipv4, port, marker))
+
+    for port in (secret, control):
+        server = node_b.start(partial(serve, way=IPV4, port=port, talk=receives_first, content=marker))
+        assert server.heard() == "listening"
+    assert node_a.start(partial(many_paths, port=control)).result() == ""
+    assert node_a.start(partial(many_paths, port=secret)).result() != ""
+    assert {event["reason"] for event in node_a.await_events("Refused", 1)} == {"mptcp"}
+    wire.silent(marker, secret)
+    wire.clear(marker, control)
+
+
+def test_options_that_would_show_keys_or_break_ktls(
+    node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    port, content = ports.require(), payload(marker, 2000)
+
+    def client(_say: Say) -> list[str]:
+        with socket.create_connection((node_b.ipv4, port)) as sock:
+            assert sends_first(sock, content) == content
+            return [
+                number_of(lambda: sock.getsockopt(SOL_TLS, TLS_TX, 64)),
+                number_of(lambda: sock.getsockopt(SOL_TLS, TLS_RX, 64)),
+                number_of(lambda: sock.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)),
+                number_of(lambda: sock.setsockopt(socket.IPPROTO_TCP, TCP_ULP, b"tls")),
+                number_of(lambda: sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)),
+            ]
+
+    server = node_b.start(partial(serve, way=IPV4, port=port, talk=receives_first, content=content))
+    assert server.heard() == "listening"
+    assert node_a.start(client).result() == ["EPERM", "EPERM", "ENOTSUP", "EEXIST", "EPERM"]
+    assert server.result() == content
+    wire.secured(marker, port, flows=1)
+
+
+def queued(sock: socket.socket) -> int:
+    """FIONREAD."""
+    return int(struct.unpack("=i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0])
+
+
+def test_the_number_of_bytes_to_read_is_that_of_the_plaintext(node_a: Node, node_b: Node, ports: Ports) -> None:
+    def client(_say: Say, port: int, size: int) -> list[int]:
+        with socket.create_connection((node_b.ipv4, port)) as sock:
+            deadline = time.monotonic() + 10
+            while queued(sock) < size and time.monotonic() < deadline:
+                time.sleep(0.02)
+            before = queued(sock)
+            took = len(sock.recv(300))
+            between = queued(sock)
+            rest = len(sock.recv(65536))
+            after = queued(sock)
+            sock.sendall(bytes(size))
+            return [before, took, between, rest, after]
+
+    for port, size in [(p, s) for p in (ports.require(), ports.bypass()) for s in (1000, 9000, 16384)]:
+        server = node_b.start(partial(serve, way=IPV4, port=port, talk=sends_first, content=bytes(size)))
+        assert server.heard() == "listening"
+        said = node_a.start(partial(client, port=port, size=size)).result()
+        assert said == [size, 300, size - 300, size - 300, 0], (port, size)
+        server.result()

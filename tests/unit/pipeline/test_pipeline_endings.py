@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong after the promise to the peer: the flow is refused, keys are wiped, nothing is left open."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tlshub_core.pipeline import descriptor
+from tlshub_core.testing.node import Link, MemoryNode
+from tlshub_core.testing.scripted import Script, wiped
+from tlshub_core.types import events
+from tlshub_core.types.capture import State
+from tlshub_core.types.errors import Reason, Refused, Unavailable
+from tlshub_core.types.flow import Mode, Side
+
+BY_PEER = Refused("no", Reason.PEER_REFUSED, by_peer=True)
+LOST = Unavailable("nobody there", Reason.PEER_UNREACHABLE)
+
+
+@pytest.mark.parametrize("error", [LOST, KeyError("bug"), BY_PEER])
+async def test_a_provider_that_fails_after_the_promise_is_refused(link: Link, error: Exception) -> None:
+    node = MemoryNode(Mode.PREFER, Script(keys_error=error))
+    await node.begin(link)
+    await node.establish(link)
+    (refused,) = node.said(events.Refused)
+    assert refused.reason is (error.reason if isinstance(error, Refused | Unavailable) else Reason.PROVIDER_BUG)
+    assert node.provider.steps[-1] == "discard"
+    with pytest.raises(ConnectionResetError):
+        link.server.recv(1)
+
+
+async def test_keys_that_come_too_late_are_not_waited_for(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = MemoryNode(Mode.PREFER, Script(keys_wait=asyncio.Event()))
+    await node.begin(link)
+    await node.establish(link)
+    await asyncio.sleep(0.25)
+    await node.settle()
+    assert [event.reason for event in node.said(events.Refused)] == [Reason.DEADLINE]
+
+
+async def test_a_failed_install_is_refused_and_wiped(link: Link, no_ktls: None) -> None:
+    node = MemoryNode(Mode.PREFER)
+    await node.begin(link)
+    await node.establish(link)
+    assert [event.reason for event in node.said(events.Refused)] == [Reason.KTLS_UNAVAILABLE]
+    assert len(node.provider.given) == 1
+    assert all(map(wiped, node.provider.given))
+
+
+async def test_a_bug_in_discard_costs_no_keys(
+    link: Link, installed: list[tuple[int, Side, bool]], caplog: pytest.LogCaptureFixture
+) -> None:
+    node = MemoryNode(script=Script(discard_error=KeyError("x")))
+    await node.begin(link)
+    await node.establish(link)
+    assert node.backend.flows[link.cookie].state is State.OPEN
+    assert all(map(wiped, node.provider.given))
+    assert "bug in provider 'scripted'" in caplog.text
+
+
+async def test_keys_that_are_none_are_the_providers_bug(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr("tlshub_core.testing.scripted.ScriptedPending.keys", nothing)
+    node = MemoryNode()
+    await node.begin(link)
+    await node.establish(link)
+    assert [event.reason for event in node.said(events.Refused)] == [Reason.PROVIDER_BUG]
+
+
+async def test_a_process_that_the_agent_may_not_look_into_is_named(
+    link: Link, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr(descriptor, "take", forbidden)
+    node = MemoryNode()
+    await node.begin(link)
+    await node.establish(link)
+    (refused,) = node.said(events.Refused)
+    assert refused.reason is Reason.OWNER_UNKNOWN
+    assert str(os.getpid()) in refused.detail
+
+
+Way = Callable[[MemoryNode, Link], None]
+
+
+def kernel_refuses(node: MemoryNode, link: Link) -> None:
+    node.backend.decide(link.cookie, State.REFUSED, Reason.DEADLINE)
+
+
+def closes(node: MemoryNode, link: Link) -> None:
+    node.backend.close(link.cookie)
+
+
+@pytest.mark.parametrize("end", [closes, kernel_refuses])
+@pytest.mark.parametrize("waiting", ["prepare", "tcp", "keys"])
+async def test_an_end_while_waiting_leaves_nothing(link: Link, end: Way, waiting: str) -> None:
+    never = asyncio.Event()
+    script = {"prepare": Script(wait=never), "tcp": Script(), "keys": Script(keys_wait=never)}[waiting]
+    node, before = MemoryNode(script=script), len(os.listdir("/proc/self/fd"))
+    await node.begin(link)
+    if waiting == "keys":
+        await node.establish(link)
+    end(node, link)
+    await node.settle()
+    assert len(asyncio.all_tasks()) == 1
+    assert waiting == "prepare" or node.provider.steps[-1] == "discard"
+    assert len(node.said(events.Refused)) == (end is kernel_refuses)
+    assert len(node.said(events.Closed)) == (end is closes)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_failure_of_a_flow_that_is_gone_is_no_failure(link: Link) -> None:
+    wait = asyncio.Event()
+    node = MemoryNode(script=Script(wait=wait, ask=False, prepare_error=LOST))
+    await node.begin(link)
+    node.backend.flows.pop(link.cookie)
+    wait.set()
+    await node.settle()
+    assert node.said(events.Refused) == []
+    link.client.sendall(b"not reset")
+
+
+@pytest.mark.parametrize("mode", [Mode.PREFER, Mode.REQUIRE])
+async def test_stopping_ends_what_is_held_and_spares_what_is_open(
+    link: Link, mode: Mode, installed: list[tuple[int, Side, bool]]
+) -> None:
+    other = Link.make()
+    node = MemoryNode(mode)
+    await node.begin(link)
+    await node.establish(link)
+    node.provider.script = Script(wait=asyncio.Event())
+    await node.begin(other)
+    await node.capture.stop()
+    assert node.backend.flows[link.cookie].state is State.OPEN
+    held = node.backend.flows[other.cookie].state
+    assert held is (State.CLEAR if mode is Mode.PREFER else State.REFUSED)
+    said: list[events.ReleasedClear | events.Refused] = [
+        *node.said(events.ReleasedClear),
+        *node.said(events.Refused),
+    ]
+    assert [event.reason for event in said] == [Reason.SHUTDOWN]
+    other.close()

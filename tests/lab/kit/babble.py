@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -28,8 +29,9 @@ def babble(_say: Say, host: str, folder: str) -> list[str]:
 
 def _say_to(host: str, words: bytes) -> str:
     with socket.create_connection((host, PEERING)) as stranger:
-        stranger.sendall(words)
-        stranger.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may have been reset already: that is an end
+            stranger.sendall(words)
+            stranger.shutdown(socket.SHUT_WR)
         _rest(stranger)
         return "ended"
 

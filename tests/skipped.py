@@ -11,7 +11,7 @@ from pathlib import Path
 def main() -> int:
     """skipped.py [--totals] FILE...; files that do not exist are passed over, as their part did not run."""
     totals = "--totals" in sys.argv
-    cases = [case for name in sys.argv[1:] if Path(name).exists() for case in ElementTree.parse(name).iter("testcase")]
+    cases = [case for name in sys.argv[1:] for case in _cases(Path(name))]
     skipped = [(case, skip) for case in cases for skip in case.findall("skipped")]
     bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     if totals:
@@ -22,6 +22,16 @@ def main() -> int:
     if not skipped:
         print("nothing")
     return 0
+
+
+def _cases(path: Path) -> list[ElementTree.Element]:
+    if not path.exists():
+        return []
+    try:
+        return list(ElementTree.parse(path).iter("testcase"))
+    except ElementTree.ParseError as error:
+        print(f"'{path}' is damaged ({error}): its part did not come to its end", file=sys.stderr)
+        return []
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ from tlshub_core.context import Context
 from tlshub_core.events.sinks import Sinks
 from tlshub_core.pipeline import existing
 from tlshub_core.pipeline.capture import Capture
-from tlshub_core.pipeline.connection import Tools
 from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Keys, Running
 from tlshub_core.pipeline.rehearsal import rehearse
 from tlshub_core.pipeline.rules import compile_rules
+from tlshub_core.pipeline.tools import Tools
 from tlshub_core.plugins import Registry
 from tlshub_core.types import events
 from tlshub_core.types.capture import CaptureSettings, RuleSet

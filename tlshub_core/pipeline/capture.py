@@ -9,8 +9,9 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 
-from tlshub_core.pipeline.connection import Connection, Tools
+from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.mapping import enrich
+from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import (
     CaptureEvent,
@@ -105,10 +106,10 @@ class Capture:
             case FlowEstablished():
                 connection.established(event)
             case FlowOwned():
-                connection.owned(event)
+                connection.owners.tell(event)
             case FlowDecided():
                 self._end(event.cookie)
-                connection.decided(event.state, event.reason)
+                connection.ending.decided(event.state, event.reason)
             case FlowClosed():
                 self._closed(connection, event)
 
@@ -143,8 +144,8 @@ class Capture:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for connection in self._by_cookie.values():
-            if connection.outcome is None and connection.flow.mode > Mode.OBSERVE:
-                connection.abandon(Reason.SHUTDOWN)
+            if connection.ending.outcome is None and connection.flow.mode > Mode.OBSERVE:
+                connection.ending.abandon(Reason.SHUTDOWN)
 
     def _emit(self, event: events.Event) -> None:
         self._tools.agent.emit(event)

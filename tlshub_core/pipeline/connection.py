@@ -6,32 +6,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from socket import socket
 
 from tlshub_core.pipeline import descriptor, ktls, release
-from tlshub_core.pipeline.keylog import KeyLog
-from tlshub_core.pipeline.keys import Asked, Keys, bug
+from tlshub_core.pipeline.ending import Ending
+from tlshub_core.pipeline.keys import Asked, bug
+from tlshub_core.pipeline.owners import Owners
+from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
-from tlshub_core.types.capture import FlowEstablished, FlowOwned, FlowSeen, Owner, State
-from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.capture import FlowEstablished, FlowSeen, State
+from tlshub_core.types.errors import Reason, TlshubError, Unavailable
 from tlshub_core.types.flow import Flow, Side
-from tlshub_core.types.interfaces import AgentContext, CaptureBackend, Pending
+from tlshub_core.types.interfaces import Pending
 from tlshub_core.types.keys import FlowKeys
 
 CONNECT_PATIENCE_NS = 300_000_000_000  # longer than TCP itself tries to connect or to be accepted
 _log = logging.getLogger("tlshub.connection")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What every connection uses."""
-
-    agent: AgentContext
-    backend: CaptureBackend
-    keys: Keys
-    gate_ns: int
-    keylog: KeyLog | None = None
 
 
 class Connection:
@@ -40,35 +29,26 @@ class Connection:
     def __init__(self, tools: Tools, seen: FlowSeen, flow: Flow, provider: str) -> None:
         self._tools, self.seen, self.flow, self.provider = tools, seen, flow, provider
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
-        self._owners: list[Owner] = [seen.owner] if seen.owner else []
-        self._owned = asyncio.Event()
-        self._socket: socket | None = None
-        self.outcome: State | None = None
+        self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit)
+        self.ending = Ending(tools, flow, self.owners, self._established)
 
     def established(self, event: FlowEstablished) -> None:
         """TCP's handshake is complete."""
         if not self._established.done():
             self._established.set_result(event)
 
-    def owned(self, event: FlowOwned) -> None:
-        """A process has the descriptor, or called into the held socket; the latest one is tried first."""
-        self._owners.insert(0, event.owner)
-        self._owned.set()
-        if event.held:
-            self._emit(events.Held(time_ns=event.time_ns, flow=self.flow.id, pid=event.owner.pid))
-
     async def run(self) -> None:
         """All steps; whatever fails ends in a release by the flow's rule."""
         try:
             await self._secure()
         except (TlshubError, TimeoutError) as error:
-            self._fail(error if isinstance(error, TlshubError) else _late())
+            self.ending.fail(error if isinstance(error, TlshubError) else _late())
         except Exception as error:  # noqa: BLE001 - logged with its trace; a bug here must end this flow by its rule
             _log.exception("bug in the agent, at connection %s", self.flow.id)
-            self._fail(Unavailable(f"bug in the agent: {type(error).__name__}", Reason.PROVIDER_BUG))
+            self.ending.fail(Unavailable(f"bug in the agent: {type(error).__name__}", Reason.PROVIDER_BUG))
         finally:
-            if self._socket is not None:
-                descriptor.let_go(self._socket)
+            if self.ending.socket is not None:
+                descriptor.let_go(self.ending.socket)
 
     async def _secure(self) -> None:
         async with asyncio.timeout_at(_loop_time(self.flow.deadline_ns)):
@@ -112,11 +92,7 @@ class Connection:
     async def _fetch(self, asked: Asked) -> FlowKeys:
         """Wait for TCP and for somebody to have the descriptor, then have the keys made."""
         established = await self._established
-        while (sock := self._take()) is None:
-            # Nobody has it yet: that takes as long as accept() does. Who had it has it no more: somebody calls soon.
-            async with asyncio.timeout(self._tools.gate_ns / 1e9 if self._owners else None):
-                await self._owned.wait()
-        self._socket = sock
+        self.ending.socket = await self.owners.get(self._tools.gate_ns / 1e9)
         try:
             async with asyncio.timeout(self._tools.gate_ns / 1e9):
                 keys = await asked.pending.keys(established.isns(self.flow.side), None)
@@ -133,41 +109,24 @@ class Connection:
         )
         return keys
 
-    def _take(self) -> socket | None:
-        self._owned.clear()
-        for owner in self._owners:
-            try:
-                found = descriptor.take(owner, self.flow.cookie)
-            except OSError as error:
-                message = f"cannot reach the socket of process {owner.pid}: {error.strerror}"
-                raise Unavailable(message, Reason.OWNER_UNKNOWN) from error
-            if found is not None:
-                self._owners = [owner]
-                self._emit(
-                    events.Owned(
-                        time_ns=time.monotonic_ns(), flow=self.flow.id, pid=owner.pid, fd=owner.fd, comm=owner.comm
-                    )
-                )
-                return found
-        return None
-
     async def _install(self, keys: FlowKeys) -> None:
         move, cookie = self._tools.backend.move, self.flow.cookie
         before = move(cookie, State.ARMED, State.INSTALLING, time.monotonic_ns() + self._tools.gate_ns)
         if before is not State.ARMED:
             raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
-        assert self._socket is not None
+        sock = self.ending.socket
+        assert sock is not None
         if self._tools.keylog is not None:
             self._tools.keylog.write(self.flow, keys)
-        ktls.install(self._socket, keys, self.flow.side)
+        ktls.install(sock, keys, self.flow.side)
         before = move(cookie, State.INSTALLING, State.OPEN)  # the gate does it too, with the first call that passes
         if before not in (State.INSTALLING, State.OPEN):
             raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
-        release.wake_writer(self._socket)
-        self.outcome = State.OPEN
+        release.wake_writer(sock)
+        self.ending.outcome = State.OPEN
 
     def _report(self, keys: FlowKeys) -> None:
-        now, owner = time.monotonic_ns(), self._owners[0]
+        now, owner = time.monotonic_ns(), self.owners.latest
         established = self._established.result().time_ns
         self._emit(
             events.Secured(
@@ -184,58 +143,6 @@ class Connection:
                 setup_ns=now - self.seen.time_ns,
             )
         )
-
-    def _fail(self, error: TlshubError) -> None:
-        flow, now = self.flow, time.monotonic_ns()
-        reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
-        if self._tools.backend.move(flow.cookie, State.NEW, State.NEW) is None:
-            return  # the application closed it first: that is no failure
-        if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
-            self.outcome = State.CLEAR
-            self._wake_clear()
-            self._emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
-            return
-        self._refuse()
-        self._emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
-
-    def _refuse(self) -> None:
-        self.outcome = State.REFUSED
-        sock = self._socket or self._try_take()
-        release.refuse(self._tools.backend, self.flow.cookie, self.flow.tuple, self.flow.side, sock)
-        if sock is not None and sock is not self._socket:
-            descriptor.let_go(sock)
-
-    def _wake_clear(self) -> None:
-        sock = self._try_take() if self._established.done() else None
-        if sock is not None:
-            release.wake(sock)
-            descriptor.let_go(sock)
-
-    def _try_take(self) -> socket | None:
-        """The socket where it can be had: what has to be done with it now is of use, and not essential."""
-        try:
-            return self._take()
-        except Unavailable as error:
-            _log.warning("connection %s: %s", self.flow.id, error)
-            return None
-
-    def decided(self, state: State, reason: Reason) -> None:
-        """The programs decided alone; make it known, and wake whoever waits."""
-        now, detail = time.monotonic_ns(), "decided in the kernel"
-        if state is self.outcome:
-            return  # the agent came to the same end first, and said so
-        if state is State.CLEAR:
-            self.outcome = state
-            self._wake_clear()
-            self._emit(events.ReleasedClear(time_ns=now, flow=self.flow.id, reason=reason, detail=detail))
-        else:
-            self._refuse()
-            self._emit(events.Refused(time_ns=now, flow=self.flow.id, reason=reason, detail=detail))
-
-    def abandon(self, reason: Reason) -> None:
-        """The agent stops: end what is still held by the flow's rule."""
-        if self._tools.backend.move(self.flow.cookie, State.NEW, State.NEW) is not State.OPEN:
-            self._fail(Unavailable("the agent stops", reason))
 
     def _emit(self, event: events.Event) -> None:
         self._tools.agent.emit(event)

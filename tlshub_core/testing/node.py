@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from tlshub_core.context import Context
 from tlshub_core.pipeline.capture import Capture
-from tlshub_core.pipeline.connection import Connection, Tools
+from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.descriptor import cookie_of
 from tlshub_core.pipeline.keys import Keys, Running
+from tlshub_core.pipeline.tools import Tools
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.memory import MemoryMapping
 from tlshub_core.testing.memory_backend import MemoryBackend

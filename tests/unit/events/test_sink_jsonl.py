@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -66,18 +67,21 @@ def test_a_folder_that_is_missing_is_an_error_until_it_is_there(tmp_path: Path) 
     assert (tmp_path / "later" / "out").read_bytes() == b"one\n"
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
+    """Files of this process end at 10 bytes; for a moment only, as the report of the test run may be a file as well."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path, small_files: None) -> None:
+def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path) -> None:
     path, output = tmp_path / "out", Output(tmp_path / "out")
-    with pytest.raises(OSError):
+    with small_files(), pytest.raises(OSError):
         output.write(b"0123456789abc\n")
     os.truncate(path, 5)
     output.write(b"ok\n")

@@ -34,7 +34,7 @@ async def test_steps_in_order(link: Link, installed: list[tuple[int, Side, bool]
     assert node.provider.steps == ["prepare"]
     await node.establish(link)
     assert states(node, link)[3:] == [State.INSTALLING, State.OPEN]
-    assert connection.outcome is State.OPEN
+    assert connection.ending.outcome is State.OPEN
     assert installed == [(link.cookie, Side.CLIENT, True)]
     assert node.provider.steps == ["prepare", "keys", "discard"]
     assert [type(event).__name__ for event in node.events] == [
@@ -113,6 +113,6 @@ async def test_a_failed_agreement_ends_by_the_rule(
     node = MemoryNode(mode, Script(ask=ask, prepare_error=error))
     connection = await node.begin(link)
     assert node.backend.flows[link.cookie].state is end
-    assert connection.outcome is end
+    assert connection.ending.outcome is end
     assert len(node.said(events.ReleasedClear)) == (end is State.CLEAR)
     assert len(node.said(events.Refused)) == (end is State.REFUSED)

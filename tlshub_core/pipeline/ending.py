@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a connection ends that did not become KTLS: by its rule, and said; whoever decided, the agent or the programs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from socket import socket
+
+from tlshub_core.pipeline import descriptor, release
+from tlshub_core.pipeline.owners import Owners
+from tlshub_core.pipeline.tools import Tools
+from tlshub_core.types import events
+from tlshub_core.types.capture import FlowEstablished, State
+from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.flow import Flow
+
+
+class Ending:
+    """What became of a connection (`outcome`), and the socket that was taken for it, if one was."""
+
+    def __init__(self, tools: Tools, flow: Flow, owners: Owners, established: asyncio.Future[FlowEstablished]) -> None:
+        self._tools, self._flow, self._owners, self._established = tools, flow, owners, established
+        self.outcome: State | None = None
+        self.socket: socket | None = None
+
+    def state(self) -> State | None:
+        """Where the flow stands in the kernel; None where it is gone."""
+        return self._tools.backend.move(self._flow.cookie, State.NEW, State.NEW)
+
+    def fail(self, error: TlshubError) -> None:
+        """Release in clear where that is allowed, refuse else; nothing where the application closed it first."""
+        flow, now = self._flow, time.monotonic_ns()
+        reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
+        if self.state() is None:
+            return
+        if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
+            self._cleared()
+            self._tools.agent.emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
+            return
+        self._refuse()
+        self._tools.agent.emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
+
+    def decided(self, state: State, reason: Reason) -> None:
+        """The programs decided alone; make it known, and wake whoever waits."""
+        now, detail = time.monotonic_ns(), "decided in the kernel"
+        if state is self.outcome:
+            return  # the agent came to the same end first, and said so
+        if state is State.CLEAR:
+            self._cleared()
+            self._tools.agent.emit(events.ReleasedClear(time_ns=now, flow=self._flow.id, reason=reason, detail=detail))
+        else:
+            self._refuse()
+            self._tools.agent.emit(events.Refused(time_ns=now, flow=self._flow.id, reason=reason, detail=detail))
+
+    def abandon(self, reason: Reason) -> None:
+        """The agent stops: end what is still held by the flow's rule."""
+        if self.state() is not State.OPEN:
+            self.fail(Unavailable("the agent stops", reason))
+
+    def _cleared(self) -> None:
+        self.outcome = State.CLEAR
+        sock = self._owners.try_take() if self._established.done() else None
+        if sock is not None:
+            release.wake(sock)
+            descriptor.let_go(sock)
+
+    def _refuse(self) -> None:
+        self.outcome = State.REFUSED
+        sock = self.socket or self._owners.try_take()
+        release.refuse(self._tools.backend, self._flow.cookie, self._flow.tuple, self._flow.side, sock)
+        if sock is not None and sock is not self.socket:
+            descriptor.let_go(sock)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who has the socket of a connection, as far as the kernel has told, and a duplicate of it from one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from socket import socket
+from uuid import UUID
+
+from tlshub_core.pipeline import descriptor
+from tlshub_core.types import events
+from tlshub_core.types.capture import FlowOwned, Owner
+from tlshub_core.types.errors import Reason, Unavailable
+
+_log = logging.getLogger("tlshub.connection")
+
+
+class Owners:
+    """The processes that have the descriptor, the latest first."""
+
+    def __init__(self, flow: UUID, cookie: int, first: Owner | None, emit: Callable[[events.Event], None]) -> None:
+        self._flow, self._cookie, self._emit = flow, cookie, emit
+        self._known: list[Owner] = [first] if first else []
+        self._news = asyncio.Event()
+
+    def tell(self, event: FlowOwned) -> None:
+        """A process has the descriptor, or called into the held socket."""
+        self._known.insert(0, event.owner)
+        self._news.set()
+        if event.held:
+            self._emit(events.Held(time_ns=event.time_ns, flow=self._flow, pid=event.owner.pid))
+
+    @property
+    def latest(self) -> Owner:
+        """The one that the socket was taken from last."""
+        return self._known[0]
+
+    async def get(self, patience_s: float) -> socket:
+        """A duplicate, as soon as somebody has it.
+
+        Nobody yet: that takes as long as accept() does. Who had it has it no more: somebody calls within `patience_s`,
+        or TimeoutError is raised. Raises Unavailable where the agent may not look into the process.
+        """
+        while (found := self.take()) is None:
+            async with asyncio.timeout(patience_s if self._known else None):
+                await self._news.wait()
+        return found
+
+    def take(self) -> socket | None:
+        """A duplicate from whoever has the socket now; raises Unavailable where the agent may not look."""
+        self._news.clear()
+        for owner in self._known:
+            try:
+                found = descriptor.take(owner, self._cookie)
+            except OSError as error:
+                message = f"cannot reach the socket of process {owner.pid}: {error.strerror}"
+                raise Unavailable(message, Reason.OWNER_UNKNOWN) from error
+            if found is not None:
+                self._known = [owner]
+                self._report(owner)
+                return found
+        return None
+
+    def try_take(self) -> socket | None:
+        """The socket where it can be had: what has to be done with it now is of use, and not essential."""
+        try:
+            return self.take()
+        except Unavailable as error:
+            _log.warning("connection %s: %s", self._flow, error)
+            return None
+
+    def _report(self, owner: Owner) -> None:
+        now = time.monotonic_ns()
+        self._emit(events.Owned(time_ns=now, flow=self._flow, pid=owner.pid, fd=owner.fd, comm=owner.comm))

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every connection uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tlshub_core.pipeline.keylog import KeyLog
+from tlshub_core.pipeline.keys import Keys
+from tlshub_core.types.interfaces import AgentContext, CaptureBackend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The parts of the agent, and `gate_ns`, how long an installation may take."""
+
+    agent: AgentContext
+    backend: CaptureBackend
+    keys: Keys
+    gate_ns: int
+    keylog: KeyLog | None = None

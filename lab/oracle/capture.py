@@ -61,8 +61,8 @@ def running(pcap: Path) -> int | None:
 def settle(pcap: Path, timeout: float = 60.0) -> Statistics | None:
     """Wait until all that has crossed the interface is in the file; None where nothing is capturing.
 
-    That is when tcpdump says twice that it wrote as many packets as the kernel gave it (an answer to an earlier question
-    may have come late), or has found no more for a second and a half. Raises CaptureError where traffic does not end.
+    That is when tcpdump says twice that it wrote as many packets as the kernel gave it (the first may be a late answer to
+    an earlier question), or has found no more for a second and a half. Raises CaptureError where traffic does not end.
     """
     pid, last, since = running(pcap), None, time.monotonic()
     if pid is None:
@@ -96,7 +96,6 @@ def _ask(pid: int, pcap: Path) -> Statistics | None:
     os.kill(pid, signal.SIGUSR2)
     os.kill(pid, signal.SIGUSR1)
     for _ in _until(_ANSWER_S):
-        time.sleep(_POLL_S)
         said = statistics(pcap)
         if len(said) > before:
             return said[-1]

@@ -61,8 +61,8 @@ def running(pcap: Path) -> int | None:
 def settle(pcap: Path, timeout: float = 60.0) -> Statistics | None:
     """Wait until all that has crossed the interface is in the file; None where nothing is capturing.
 
-    That is when tcpdump says twice that it wrote as many packets as the kernel gave it (the first may be a late answer to
-    an earlier question), or has found no more for a second and a half. Raises CaptureError where traffic does not end.
+    That is when tcpdump says twice that it wrote as many packets as the kernel gave it (once may be a late answer to an
+    earlier question), or has found no more for a second and a half. Raises CaptureError where traffic does not end.
     """
     pid, last, since = running(pcap), None, time.monotonic()
     if pid is None:

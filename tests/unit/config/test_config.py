@@ -8,58 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.config.samples import FULL, MINIMAL, write
 from tlshub_core.api import Cipher, ConfigError, Mode
 from tlshub_core.config import default_file, load, rule_from_option
 
-FULL = """
-[capture]
-backend = "auto"
-cgroup = "/sys/fs/cgroup"
-pins = "/sys/fs/bpf/tlshub"
-gate_deadline_ms = 200
-handshake_deadline_ms = 5000
-existing = "reset"
-table_size = 1024
-[keys]
-provider = "quartz"
-providers_allowed = ["quartz", "zircon"]
-ciphers = ["aes-gcm-256", "aes-gcm-128"]
-[peering]
-port = 4747
-trust_domain = "example.org"
-node = "node-a"
-cert = "pki/node.pem"
-key = "/keys/node.pem"
-ca = "ca.pem"
-[mapping]
-source = "pods"
-[events]
-sinks = ["log", "jsonl"]
-[plugin.pods]
-path = "pods.conf"
-[debug]
-keylog_file = "keys.log"
-[[rule]]
-name = "web"
-match = { ports = [80, "8000-8100"], cidrs = ["10.0.0.0/8", "fd00::1"], direction = "both" }
-mode = "require"
-[[rule]]
-name = "curl"
-match = { process = "curl", direction = "out", pods = ["api-1"] }
-mode = "bypass"
-provider = "zircon"
-"""
-MINIMAL = '[keys]\nprovider = "quartz"\n'
-
-
-def _write(folder: Path, text: str, name: str = "capture.toml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
-
 
 def test_full_file(tmp_path: Path) -> None:
-    config = load(_write(tmp_path, FULL))
+    config = load(write(tmp_path, FULL))
     assert config.capture.existing == "reset"
     assert config.capture.table_size == 1024
     assert config.keys.ciphers == (Cipher.AES_GCM_256, Cipher.AES_GCM_128)
@@ -73,7 +28,7 @@ def test_full_file(tmp_path: Path) -> None:
 
 
 def test_minimal_file_has_defaults(tmp_path: Path) -> None:
-    config = load(_write(tmp_path, MINIMAL + '[peering]\nnode = "node-b"\n'))
+    config = load(write(tmp_path, MINIMAL + '[peering]\nnode = "node-b"\n'))
     identity = config.identity()
     assert (identity.node, identity.port, identity.any_node) == ("node-b", 4646, False)
     assert (identity.cert, identity.key) == (tmp_path / "node-b.pem", tmp_path / "node-b-key.pem")
@@ -85,7 +40,7 @@ def test_minimal_file_has_defaults(tmp_path: Path) -> None:
 
 
 def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _write(tmp_path, FULL)
+    write(tmp_path, FULL)
     monkeypatch.chdir(tmp_path)
     config = load(Path("capture.toml"))
     assert config.identity().cert == tmp_path / "pki" / "node.pem"
@@ -95,7 +50,7 @@ def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path, monkeypa
 
 def test_mapped_networks_become_ipv4(tmp_path: Path) -> None:
     rule = "[[rule]]\nname = 'a'\nmode = 'prefer'\nmatch = { cidrs = ['::ffff:10.0.0.0/104'] }\n"
-    assert load(_write(tmp_path, MINIMAL + rule)).rules[0].match.cidrs == (IPv4Network("10.0.0.0/8"),)
+    assert load(write(tmp_path, MINIMAL + rule)).rules[0].match.cidrs == (IPv4Network("10.0.0.0/8"),)
 
 
 def test_default_file_is_the_first_that_exists(tmp_path: Path) -> None:
@@ -109,7 +64,7 @@ def test_default_file_is_the_first_that_exists(tmp_path: Path) -> None:
 
 
 def test_overrides_come_before_the_file(tmp_path: Path) -> None:
-    path = _write(tmp_path, "[[rule]]\nname = 'a'\nmode = 'prefer'\n")
+    path = write(tmp_path, "[[rule]]\nname = 'a'\nmode = 'prefer'\n")
     config = load(path, provider="zircon", backend="glass", rules=[rule_from_option("80:require")])
     assert (config.keys.provider, config.capture.backend) == ("zircon", "glass")
     assert [rule.name for rule in config.rules] == ["80:require", "a"]

@@ -13,9 +13,10 @@ import argparse
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
-from oracle.capture import CaptureError, settle
+from oracle.capture import CaptureError, running, settle
 from oracle.drops import statistics
 from oracle.keyring import Keyring
 from oracle.keys import load
@@ -24,6 +25,7 @@ from oracle.report import report, whole
 from oracle.verdict import Question, judge
 
 PEERING = "4646"
+LATE = 10
 
 
 def _ports(text: str) -> frozenset[int]:
@@ -68,6 +70,11 @@ def main() -> int:
     arguments = _arguments()
     try:
         body = _judged(arguments)
+        for _ in range(LATE):
+            if not body["holes"] or running(arguments.pcap) is None:
+                break
+            time.sleep(1)  # a starved tcpdump may write what crossed long after
+            body = _judged(arguments)
     except (PcapError, CaptureError, ValueError, OSError) as error:
         print(f"wire: cannot judge '{arguments.pcap}': {error}", file=sys.stderr)
         return 2

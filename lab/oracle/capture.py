@@ -16,7 +16,6 @@ _COMMAND = ("tcpdump", "-n", "-U", "-s", "0", "-B", "65536", "-Z", "root", "--ti
 _POLL_S = 0.05
 # The kernel keeps a block of packets for a second, if it does not fill up, before tcpdump sees them.
 _BLOCK_S = 1.5
-_ANSWER_S = 3.0
 
 
 class CaptureError(Exception):
@@ -58,21 +57,20 @@ def running(pcap: Path) -> int | None:
     return pid if name == "tcpdump" and rest.split()[0] != "Z" else None
 
 
-def settle(pcap: Path, timeout: float = 60.0) -> Statistics | None:
+def settle(pcap: Path, timeout: float = 30.0) -> Statistics | None:
     """Wait until all that has crossed the interface is in the file; None where nothing is capturing.
 
-    That is when tcpdump says twice that it wrote as many packets as the kernel gave it (once may be a late answer to an
-    earlier question), or has found no more for a second and a half. Raises CaptureError where traffic does not end.
+    That is when tcpdump wrote as many packets as the kernel gave it, or has found no more for a second and a half.
+    Raises CaptureError where traffic goes on for all of the time.
     """
     pid, last, since = running(pcap), None, time.monotonic()
     if pid is None:
         return None
     for _ in _until(timeout):
         now = _ask(pid, pcap)
-        if now is None or now != last:
+        if now != last:
             last, since = now, time.monotonic()
-            continue
-        if now.captured + now.dropped == now.received or time.monotonic() - since > _BLOCK_S:
+        if now and (now.captured + now.dropped == now.received or time.monotonic() - since > _BLOCK_S):
             return now
     raise CaptureError(f"capture '{pcap}' does not settle in {timeout:g} s; end the traffic first")
 
@@ -91,15 +89,13 @@ def stop(pcap: Path, timeout: float = 30.0) -> Statistics:
 
 
 def _ask(pid: int, pcap: Path) -> Statistics | None:
-    """Have tcpdump write out its file and say its numbers; None where it does not answer, starved by other programs."""
+    """Have tcpdump write out its file and say its numbers; None where it did not answer at once."""
     before = len(statistics(pcap))
     os.kill(pid, signal.SIGUSR2)
     os.kill(pid, signal.SIGUSR1)
-    for _ in _until(_ANSWER_S):
-        said = statistics(pcap)
-        if len(said) > before:
-            return said[-1]
-    return None
+    time.sleep(_POLL_S)
+    said = statistics(pcap)
+    return said[-1] if len(said) > before else None
 
 
 def _until(timeout: float) -> Iterator[None]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from oracle.pcap import opened
 from oracle.verdict import Finding, Question, Verdict, judge
 
 HEADER = 24  # of a pcap file
+LATE_S = 10.0  # a starved tcpdump may write what crossed long after; what is still missing then is missing
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,9 +46,14 @@ class Wire:
 
     def judge(self, marker: bytes, *ports: int, keys: Path | None = None) -> tuple[Verdict, Keyring | None]:
         """What is known of the connections with such a port."""
-        keyring = Keyring(load(keys)) if keys else None
-        with opened(self._cut()) as pcap:
-            return judge(pcap, Question(marker=marker, ports=frozenset(ports)), keyring), keyring
+        deadline = time.monotonic() + LATE_S
+        while True:
+            keyring = Keyring(load(keys)) if keys else None
+            with opened(self._cut()) as pcap:
+                verdict = judge(pcap, Question(marker=marker, ports=frozenset(ports)), keyring)
+            if not verdict.holes or time.monotonic() > deadline:
+                return verdict, keyring
+            time.sleep(0.5)
 
     def secret(self, marker: bytes, *ports: int) -> list[Finding]:
         """Assert that these connections carry TLS records and nothing else; all of them."""

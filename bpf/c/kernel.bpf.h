@@ -47,7 +47,7 @@ enum { false, true };
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
 #define ERESTARTSYS 512
-enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_SYN_RECV = 3, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
+enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct kernfs_node { u64 id; };
@@ -64,8 +64,6 @@ struct tcp_ulp_ops { char name[16]; };
 struct inet_connection_sock { u32 icsk_rto; const struct tcp_ulp_ops *icsk_ulp_ops; void *icsk_ulp_data; };
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
-    u32 rcv_nxt, snd_nxt;
-    u64 bytes_sent, bytes_received;
     u8 bpf_sock_ops_cb_flags;
     bool is_mptcp;
 };

@@ -29,18 +29,11 @@ static __always_inline bool ours(struct tcp_sock *tp)
 }
 
 // At its deadline a flow that nobody was asked about is released where its rule prefers only; any other is refused.
-static __always_inline int expire(struct flow *f, u64 cookie, u32 state)
+static __always_inline void expire(struct flow *f, u64 cookie, u32 state)
 {
-    if (f->mode == PREFER && state == NEW) {
-        if (!move_state(f, NEW, CLEAR))
-            return HOLD; // somebody was quicker: judged anew at the restart
-        decide(f, cookie, CLEAR, DEADLINE);
-        return PASS;
-    }
-    if (!move_state(f, state, REFUSED))
-        return HOLD;
-    decide(f, cookie, REFUSED, DEADLINE);
-    return DENY;
+    u32 to = f->mode == PREFER && state == NEW ? CLEAR : REFUSED;
+    if (move_state(f, state, to))
+        decide(f, cookie, to, DEADLINE);
 }
 
 extern const void tcp_splice_read __ksym;
@@ -58,22 +51,33 @@ static __always_inline bool switched(struct socket *sock, struct tcp_sock *tp)
 }
 
 // TX is installed before RX, and RX before the wake-up: the socket itself opens the gate.
-static __always_inline int judge(struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
+static __always_inline void advance(struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
 {
     u32 state = f->state;
-    u64 now;
-    if (state == OPEN || state == CLEAR)
-        return PASS;
-    if (state == REFUSED)
-        return DENY;
-    now = bpf_ktime_get_ns();
+    u64 now = bpf_ktime_get_ns();
     if (state == INSTALLING && switched(sock, tp)) {
-        if (!move_state(f, INSTALLING, OPEN))
-            return HOLD;
-        f->opened = now;
-        return PASS;
+        if (move_state(f, INSTALLING, OPEN))
+            f->opened = now;
+    } else if (now > f->deadline) {
+        expire(f, cookie, state);
     }
-    return now > f->deadline ? expire(f, cookie, state) : HOLD;
+}
+
+static __always_inline bool decided_upon(u32 state)
+{
+    return state == OPEN || state == CLEAR || state == REFUSED;
+}
+
+// Judged by the state as it is afterwards, whoever moved it: the wake-up was one edge, and a reader that spends it on an
+// EAGAIN, because the agent opened the gate in that very moment, is woken by nothing any more.
+static __always_inline int judge(struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
+{
+    if (!decided_upon(f->state))
+        advance(sock, tp, f, cookie);
+    u32 state = *(volatile u32 *)&f->state;
+    if (!decided_upon(state))
+        return HOLD;
+    return state == REFUSED ? DENY : PASS;
 }
 
 static __always_inline bool never_waits(struct file *file, unsigned int flags)

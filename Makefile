@@ -9,7 +9,8 @@ PYTHON_FILES := tlshub_core bpf plugins lab tests
 demo: setup
 	@lab/demo/run
 
-test: setup
+test:
+	@lab/setup tests
 	@tests/run
 
 setup:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
-.PHONY: demo test setup lint types unit lab-tests object wheels clean
+.PHONY: demo test setup lint types unit lab-tests object bench-native wheels clean
 
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
@@ -31,6 +31,9 @@ unit:
 
 lab-tests:
 	@tests/lab/run
+
+bench-native: ## the agent's pipeline without a kernel: flows per second and core, and where the time goes
+	@PYTHONPATH=lab $(BIN)/python -m replay
 
 wheels:
 	@rm -rf dist && uv build --quiet --all-packages --wheel --out-dir dist

@@ -54,8 +54,8 @@ def one(backend: LibbpfBackend, side: Side, remote: Address, port: int, comm: st
     assert backend._programs is not None
     name = comm.encode().ljust(16, b"\0")
     query = layout.QUERY.pack(layout.pack_address(remote), port, side, 1, 0, name)
-    context = bytearray(layout.ASK.pack(query, 0, 0, 0, 0))
-    _, rule, mode, found, _ = layout.ASK.unpack(backend._programs.call("ask_rule", context))
+    ask = backend._programs.call("ask_rule", layout.ASK.size)
+    _, rule, mode, found, _ = layout.ASK.unpack(ask(layout.ASK.pack(query, 0, 0, 0, 0)))
     return (rule, Mode(mode)) if found else (-1, Mode.BYPASS)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 LIMIT = 16384
+GATHER_S = 0.02  # a write per event would wake every sink for each of them
 _POLL_S = 0.005
 _KILL_S = 1.0
 _log = logging.getLogger(__name__)
@@ -47,17 +48,17 @@ class Sinks:
             self._channels.append(SinkChannel(spec.name, partial(spec.factory, options), limit=self._limit))
 
     def emit(self, event: Event) -> None:
-        """Hand an event to all sinks: at the end of this turn of the running loop, or at once where none runs."""
+        """Hand an event to all sinks: with those of the next few milliseconds, or at once where no loop runs."""
         if not self._channels:
             return
         self._pending.append(event)
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # no loop, so no end of its turn to wait for
+        except RuntimeError:  # nobody would call later
             self.flush()
             return
         if self._loop is not loop:
-            loop.call_soon(self.flush)
+            loop.call_later(GATHER_S, self.flush)
             self._loop = loop
 
     def flush(self) -> None:

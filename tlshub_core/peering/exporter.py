@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
 
@@ -45,9 +46,13 @@ def hkdf_expand(secret: bytes | bytearray, info: bytes, size: int, hash_name: st
 
 def hkdf_expand_label(secret: bytes | bytearray, label: bytes, context: bytes, size: int, hash_name: str) -> bytearray:
     """HKDF-Expand-Label (RFC 8446, section 7.1); `label` without the prefix 'tls13 '."""
+    return hkdf_expand(secret, _info(label, context, size), size, hash_name)
+
+
+@lru_cache(maxsize=16)
+def _info(label: bytes, context: bytes, size: int) -> bytes:
     full = b"tls13 " + label
-    info = size.to_bytes(2, "big") + bytes((len(full),)) + full + bytes((len(context),)) + context
-    return hkdf_expand(secret, info, size, hash_name)
+    return size.to_bytes(2, "big") + bytes((len(full),)) + full + bytes((len(context),)) + context
 
 
 def flow_keys(secret_c2s: bytearray, secret_s2c: bytearray, cipher: Cipher) -> FlowKeys:

@@ -8,7 +8,6 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from socket import AF_INET, IPPROTO_TCP, SO_LINGER, SOCK_STREAM, SOL_SOCKET, socket
 
 from tlshub_core.types.capture import Owner
@@ -31,20 +30,15 @@ def take(owner: Owner, cookie: int) -> socket | None:
     except ProcessLookupError:
         return None
     try:
-        return next(_duplicates(pidfd, owner, cookie), None)
+        for fd in _candidates(owner):
+            found = _duplicate(pidfd, fd)
+            if found is not None and cookie_of(found) == cookie:
+                return found
+            if found is not None:
+                found.close()
+        return None
     finally:
         os.close(pidfd)
-
-
-def _duplicates(pidfd: int, owner: Owner, cookie: int) -> Iterator[socket]:
-    for fd in _candidates(owner):
-        found = _duplicate(pidfd, fd)
-        if found is None:
-            continue
-        if cookie_of(found) == cookie:
-            yield found
-            return
-        found.close()
 
 
 def _candidates(owner: Owner) -> Iterator[int]:
@@ -52,14 +46,15 @@ def _candidates(owner: Owner) -> Iterator[int]:
     if owner.fd >= 0:
         yield owner.fd
     wanted = f"socket:[{owner.inode}]" if owner.inode else "socket:["
+    folder = f"/proc/{owner.pid}/fd"
     try:
-        entries = list(Path(f"/proc/{owner.pid}/fd").iterdir())
+        names = os.listdir(folder)
     except FileNotFoundError:
         return
-    for entry in entries:
+    for name in names:
         try:
-            if str(entry.readlink()).startswith(wanted):
-                yield int(entry.name)
+            if os.readlink(f"{folder}/{name}").startswith(wanted):
+                yield int(name)
         except FileNotFoundError:
             continue  # closed meanwhile
 

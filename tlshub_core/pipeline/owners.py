@@ -27,8 +27,12 @@ class Owners:
         self._news = asyncio.Event()
 
     def tell(self, event: FlowOwned) -> None:
-        """A process has the descriptor, or called into the held socket."""
-        self._known.insert(0, event.owner)
+        """A process has the descriptor, or called into the held socket.
+
+        Who calls is known without its descriptor, which has to be looked for: the last resort where it is known.
+        """
+        known = event.owner.fd < 0 and any(one.pid == event.owner.pid for one in self._known)
+        self._known.insert(len(self._known) if known else 0, event.owner)
         self._news.set()
         if event.held:
             self._emit(events.Held(time_ns=event.time_ns, flow=self._flow, pid=event.owner.pid))

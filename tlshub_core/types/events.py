@@ -169,20 +169,23 @@ def decode(body: Mapping[str, object]) -> Event:
     """The event that `encode` made this dict of; strict: raises ValueError for anything that it would not make."""
     if body.get("schema") != SCHEMA_VERSION or type(body["schema"]) is not int:
         raise ValueError(f"event has schema {body.get('schema')!r}, expected {SCHEMA_VERSION}")
-    kind = next((k for k in KINDS if k.__name__ == body.get("event")), None)
-    if kind is None:
-        raise ValueError(f"unknown event {body.get('event')!r}")
-    fields = {f.name: str(f.type) for f in dataclasses.fields(kind)}
-    if body.keys() != fields.keys() | {"schema", "event"}:
-        raise ValueError(f"'{kind.__name__}' has fields {sorted(map(str, body))}, expected {sorted(fields)}")
-    return kind(**{name: _value(f"{kind.__name__}.{name}", of, body[name]) for name, of in fields.items()})
+    name = body.get("event")
+    kind, fields, keys = _FORMS.get(name, _UNKNOWN) if isinstance(name, str) else _UNKNOWN
+    if kind is Event:
+        raise ValueError(f"unknown event {name!r}")
+    if body.keys() != keys:
+        raise ValueError(f"'{kind.__name__}' has fields {sorted(map(str, body))}, expected {sorted(keys)}")
+    return kind(**{name: _value(kind, name, of, body[name]) for name, of in fields})
 
 
-def _value(where: str, of: str, plain: object) -> Any:
+def _value(kind: type[Event], name: str, of: str, plain: object) -> Any:
     wire, make = _READERS[of]
+    if type(plain) is wire and make is None:
+        return plain
     if plain is None and of.endswith("| None"):
         return None
-    if type(plain) is not wire:
+    where = f"{kind.__name__}.{name}"
+    if type(plain) is not wire or make is None:
         raise ValueError(f"'{where}' is {type(plain).__name__}, expected {wire.__name__}")
     try:
         value = make(plain)
@@ -193,13 +196,24 @@ def _value(where: str, of: str, plain: object) -> Any:
     return value
 
 
-# By annotation: the JSON type of a field, and what makes the value of it.
-_READERS: Mapping[str, tuple[type, Callable[[Any], object]]] = {
-    "int": (int, int),
-    "str": (str, str),
-    "bool": (bool, bool),
+# By annotation: the JSON type of a field, and what makes the value of it where it is not the value itself.
+_READERS: Mapping[str, tuple[type, Callable[[Any], object] | None]] = {
+    "int": (int, None),
+    "str": (str, None),
+    "bool": (bool, None),
     "UUID | None": (str, UUID),
     "Side": (str, lambda name: Side[name.upper()]),
     "Mode": (str, lambda name: Mode[name.upper()]),
     "Reason": (str, Reason),
 }
+
+_Form = tuple[type[Event], tuple[tuple[str, str], ...], frozenset[str]]
+
+
+def _form(kind: type[Event]) -> _Form:
+    fields = tuple((f.name, str(f.type)) for f in dataclasses.fields(kind))
+    return kind, fields, frozenset({"schema", "event", *(name for name, _ in fields)})
+
+
+_FORMS: Mapping[str, _Form] = {kind.__name__: _form(kind) for kind in KINDS}
+_UNKNOWN = _form(Event)

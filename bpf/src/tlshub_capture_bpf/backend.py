@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mmap
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -41,6 +42,7 @@ BPF_MAP_TYPE_ARRAY = 2
 PROBE_TABLE = 16
 _log = logging.getLogger("tlshub.capture")
 ZERO = layout.U32.pack(0)
+_STATES: dict[int, State | None] = {0: None, **{state.value: state for state in State}}
 
 
 class LibbpfBackend:
@@ -92,7 +94,10 @@ class LibbpfBackend:
         assert self._programs is not None and self._libbpf is not None
         self._rules = self._programs.map("rules", 4)
         self._warm = self._programs.map("warm", 8)
-        self._lost_map = self._programs.map("lost", 8)
+        self._lost_count = mmap.mmap(self._programs.map("lost", 8).fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
+        self._move = self._programs.call("move_flow", layout.MOVE.size)
+        self._promise = self._programs.call("promise", layout.PROMISE.size)
+        self._ask = self._programs.call("ask_rule", layout.ASK.size)
         self._ring = RingBuffer(self._libbpf, self._programs.map("events", 0).fd, self._record)
         asyncio.get_running_loop().add_reader(self._ring.fileno(), self._drain)
 
@@ -112,7 +117,7 @@ class LibbpfBackend:
             0,
         )
         self._programs.map("settings", layout.SETTINGS.size).put(ZERO, value)
-        self._programs.call("announce", bytearray())
+        self._programs.call("announce")()
         self._swap(rules)
 
     def _swap(self, rules: RuleSet) -> None:
@@ -139,7 +144,7 @@ class LibbpfBackend:
     def _drain(self) -> None:
         assert self._ring is not None
         self._ring.consume()
-        lost = layout.U64.unpack(self._lost_map.get(ZERO) or bytes(8))[0]
+        (lost,) = layout.U64.unpack_from(self._lost_count)
         if lost != self._lost:
             self._batch.append(Overrun(lost=lost - self._lost))
             self._lost = lost
@@ -165,25 +170,19 @@ class LibbpfBackend:
 
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap in the kernel; the state before, or None where the flow is gone."""
-        assert self._programs is not None
         born = self._born.get(cookie, 0)
-        context = bytearray(layout.MOVE.pack(cookie, born, deadline_ns, expected, to, 0, 0))
-        before = layout.MOVE.unpack(self._programs.call("move_flow", context))[5]
-        return State(before) if before else None
+        before = layout.MOVE.unpack(self._move(layout.MOVE.pack(cookie, born, deadline_ns, expected, to, 0, 0)))[5]
+        return _STATES[before]
 
     def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
         """See `CaptureBackend`."""
-        assert self._programs is not None
-        context = bytearray(layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0))
-        before = layout.PROMISE.unpack(self._programs.call("promise", context))[2]
-        return State(before) if before else None
+        context = layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0)
+        return _STATES[layout.PROMISE.unpack(self._promise(context))[2]]
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """See `CaptureBackend`."""
-        assert self._programs is not None
         query = layout.QUERY.pack(layout.pack_address(remote), port, side, 0, 0, bytes(16))
-        context = bytearray(layout.ASK.pack(query, 0, 0, 0, 0))
-        _, rule, mode, found, _ = layout.ASK.unpack(self._programs.call("ask_rule", context))
+        _, rule, mode, found, _ = layout.ASK.unpack(self._ask(layout.ASK.pack(query, 0, 0, 0, 0)))
         return (rule, Mode(mode)) if found else (-1, Mode.BYPASS)
 
     def warm(self, address: Address, up: bool) -> None:
@@ -205,6 +204,7 @@ class LibbpfBackend:
         if self._ring is not None:
             asyncio.get_running_loop().remove_reader(self._ring.fileno())
             self._ring.close()
+            self._lost_count.close()
             self._ring = None
         if self._programs is not None:
             self._programs.close()

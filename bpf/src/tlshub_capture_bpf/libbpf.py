@@ -7,6 +7,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from ctypes import c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from typing import Any
 
 RING_CALLBACK = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
 PRINT_CALLBACK = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
@@ -68,10 +69,14 @@ class Libbpf:
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL("libbpf.so.1", use_errno=True)
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = result, arguments
+        self._functions = {name: self._typed(name, *types) for name, types in _SIGNATURES.items()}
         self._library.libbpf_set_print(None)  # it would print to the agent's stderr; errors are raised instead
+
+    def _typed(self, name: str, result: object, arguments: list[object]) -> Callable[..., Any]:
+        function = getattr(self._library, name)
+        function.restype, function.argtypes = result, arguments
+        found: Callable[..., Any] = function
+        return found
 
     def version(self) -> str:
         """The library's version, such as '1.1'."""
@@ -80,14 +85,14 @@ class Libbpf:
 
     def code(self, name: str, *arguments: object) -> int:
         """Call a function that returns a negative errno on failure; raises OSError then."""
-        result: int = getattr(self._library, name)(*arguments)
+        result: int = self._functions[name](*arguments)
         if result < 0:
             raise OSError(-result, f"{name}: {os.strerror(-result)}")
         return result
 
     def pointer(self, name: str, *arguments: object) -> int:
         """Call a function that returns null on failure and sets errno; raises OSError then."""
-        result: int | None = getattr(self._library, name)(*arguments)
+        result: int | None = self._functions[name](*arguments)
         if not result:
             number = ctypes.get_errno()
             raise OSError(number, f"{name}: {os.strerror(number)}")
@@ -95,21 +100,33 @@ class Libbpf:
 
     def optional(self, name: str, *arguments: object) -> int | None:
         """Call a function whose null or absent result is no failure."""
-        result: int | None = getattr(self._library, name)(*arguments)
+        result: int | None = self._functions[name](*arguments)
         return result
 
     def text(self, name: str, *arguments: object) -> str:
         """Call a function that returns a C string."""
-        return str(getattr(self._library, name)(*arguments).decode())
+        return str(self._functions[name](*arguments).decode())
 
-    def run(self, program: int, context: bytearray) -> bytearray:
-        """Run a program of type syscall once, on `context`, which it may change in place."""
-        buffer = (ctypes.c_char * len(context)).from_buffer(context) if context else None
-        options = TestRunOpts(sz=ctypes.sizeof(TestRunOpts), ctx_size_in=len(context))
-        if buffer is not None:
-            options.ctx_in = ctypes.addressof(buffer)
-        self.code("bpf_prog_test_run_opts", program, ctypes.byref(options))
-        return context
+
+class Call:
+    """A program of type syscall and its context, both kept: it is called several times for each connection."""
+
+    def __init__(self, libbpf: Libbpf, program: int, size: int) -> None:
+        self._libbpf, self._program = libbpf, program
+        self._context = ctypes.create_string_buffer(size) if size else None
+        self._options = TestRunOpts(sz=ctypes.sizeof(TestRunOpts), ctx_size_in=size)
+        if self._context is not None:
+            self._options.ctx_in = ctypes.addressof(self._context)
+        self._reference = ctypes.byref(self._options)
+
+    def __call__(self, context: bytes = b"") -> bytes:
+        """Run it once on `context`, of the size that was given; returns what it made of that. Raises OSError."""
+        if self._context is None:
+            self._libbpf.code("bpf_prog_test_run_opts", self._program, self._reference)
+            return b""
+        self._context.raw = context
+        self._libbpf.code("bpf_prog_test_run_opts", self._program, self._reference)
+        return self._context.raw
 
 
 class RingBuffer:

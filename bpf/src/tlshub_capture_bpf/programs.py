@@ -7,7 +7,7 @@ import ctypes
 import os
 from pathlib import Path
 
-from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.libbpf import Call, Libbpf
 
 OBJECT = Path(__file__).with_name("capture.bpf.o")
 SOCKOPS = "on_sockops"
@@ -75,9 +75,9 @@ class Programs:
         """A map of the object by name."""
         return Map(self._libbpf, self._libbpf.code("bpf_map__fd", self._map(name)), value_size)
 
-    def call(self, name: str, context: bytearray) -> bytearray:
-        """Run one of the CALLS; the context is changed in place."""
-        return self._libbpf.run(self._libbpf.code("bpf_program__fd", self._programs[name]), context)
+    def call(self, name: str, size: int = 0) -> Call:
+        """One of the CALLS, with a context of that size."""
+        return Call(self._libbpf, self._libbpf.code("bpf_program__fd", self._programs[name]), size)
 
     def attach(self, cgroup: Path, *, gate: bool) -> list[str]:
         """Attach all, the gate before the programs that mark sockets; returns names in order."""

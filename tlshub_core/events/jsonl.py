@@ -39,6 +39,10 @@ class JsonlSink:
         if events:
             self._output.write(b"".join(map(line_of, events)))
 
+    def write_lines(self, lines: Sequence[bytes]) -> None:
+        """Append the lines as they came, which are those that `write` would make."""
+        self._output.write(b"".join([line + b"\n" for line in lines]))
+
     def close(self) -> None:
         """Close the file; may be called again."""
         self._output.close()

@@ -15,9 +15,10 @@ from typing import NoReturn
 
 from tlshub_core.events.counts import Tally
 from tlshub_core.types.events import decode
-from tlshub_core.types.interfaces import EventSink
+from tlshub_core.types.interfaces import EventSink, LineSink
 
 _CHUNK = 65536
+NICE = 10  # what an event says can wait for the applications' own work
 # The sink must outlive the signals that end the agent, else the last events, which say how it ended, are lost.
 _OUTLIVED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -66,8 +67,7 @@ def _settle(name: str, keep: int) -> None:
 def _be_ordinary(name: str) -> None:
     try:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        if os.getpriority(os.PRIO_PROCESS, 0) < 0:
-            os.setpriority(os.PRIO_PROCESS, 0, 0)
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         score = Path("/proc/self/oom_score_adj")
         if int(score.read_text()) < 0:
             score.write_text("0")
@@ -85,13 +85,20 @@ def _run(name: str, make: Callable[[], EventSink], theirs: socket, tally: Tally)
     for lines in _batches(theirs):
         try:
             sink = sink or _opened(make)
-            sink.write([decode(json.loads(line)) for line in lines])
+            _write(sink, lines)
         except Exception as error:  # noqa: BLE001 - counted and said; the next batch may fare better
             _lost(name, error, len(lines), tally.add(failed=len(lines)))
         else:
             tally.add(written=len(lines))
     if sink:
         sink.close()
+
+
+def _write(sink: EventSink, lines: list[bytes]) -> None:
+    if isinstance(sink, LineSink):
+        sink.write_lines(lines)
+    else:
+        sink.write([decode(json.loads(line)) for line in lines])
 
 
 def _opened(make: Callable[[], EventSink]) -> EventSink:

@@ -29,9 +29,14 @@ def wipe(*buffers: bytearray) -> None:
         buffer[:] = bytes(len(buffer))
 
 
+@lru_cache(maxsize=4)
+def _digest_size(hash_name: str) -> int:
+    return hashlib.new(hash_name).digest_size
+
+
 def hkdf_expand(secret: bytes | bytearray, info: bytes, size: int, hash_name: str) -> bytearray:
     """HKDF-Expand (RFC 5869, section 2.3); raises ValueError above 255 blocks."""
-    block_size = hashlib.new(hash_name).digest_size
+    block_size = _digest_size(hash_name)
     if size > 255 * block_size:
         raise ValueError(f"hkdf with '{hash_name}' cannot give {size} bytes")
     out, block, counter = bytearray(), b"", 1
@@ -80,7 +85,7 @@ def context(flow: UUID, tuple4: Tuple4, client_nonce: bytes, server_nonce: bytes
 
 def export_flow_keys(engine: Exporter, ctx: bytes, cipher: Cipher) -> FlowKeys:
     """One exporter call for both traffic secrets (client to server first), wiped after use."""
-    size = hashlib.new(cipher.hash_name).digest_size
+    size = _digest_size(cipher.hash_name)
     both = engine.export(LABEL, ctx, 2 * size)
     c2s, s2c = both[:size], both[size:]
     try:

@@ -28,6 +28,7 @@ class Connection:
 
     def __init__(self, tools: Tools, seen: FlowSeen, flow: Flow, provider: str) -> None:
         self._tools, self.seen, self.flow, self.provider = tools, seen, flow, provider
+        self.ends = str(flow.client), str(flow.server)
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
         self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit)
         self.ending = Ending(tools, flow, self.owners, self._established)
@@ -133,8 +134,8 @@ class Connection:
                 time_ns=now,
                 flow=self.flow.id,
                 side=self.flow.side,
-                client=str(self.flow.client),
-                server=str(self.flow.server),
+                client=self.ends[0],
+                server=self.ends[1],
                 pid=owner.pid,
                 comm=owner.comm,
                 provider=self.provider,

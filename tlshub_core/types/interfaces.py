@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from socket import socket
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tlshub_core.types.capture import CaptureEvent, CaptureSettings, RuleSet, State
 from tlshub_core.types.events import Event
@@ -144,6 +144,14 @@ class EventSink(Protocol):
     def open(self) -> None: ...
     def write(self, events: Sequence[Event]) -> None: ...
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class LineSink(Protocol):
+    """What an EventSink may offer besides `write`, which is then not called: it takes events as they were encoded."""
+
+    def write_lines(self, lines: Sequence[bytes]) -> None:
+        """Each line is one JSON object as `tlshub_core.types.events.encode` gives it, ASCII, without its newline."""
 
 
 class CaptureBackend(Protocol):

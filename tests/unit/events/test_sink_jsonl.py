@@ -16,9 +16,10 @@ import pytest
 from tlshub_core.api import EventSinkSpec
 from tlshub_core.events import jsonl
 from tlshub_core.events.human import duration, printable, size
+from tlshub_core.events.line import line_of
 from tlshub_core.events.output import Output
 from tlshub_core.testing.sink import UNUSUAL, EventSinkConformance, one_of_each
-from tlshub_core.types.events import decode
+from tlshub_core.types.events import decode, encode
 
 
 class TestJsonl(EventSinkConformance):
@@ -39,6 +40,21 @@ def test_lines_are_the_events(tmp_path: Path) -> None:
         sink.close()
     assert [decode(json.loads(line)) for line in path.read_bytes().splitlines()] == batch * 2
     assert path.stat().st_mode & 0o777 & ~0o640 == 0
+
+
+def test_lines_as_they_came_are_those_that_events_would_make(tmp_path: Path) -> None:
+    batch = one_of_each(text=UNUSUAL)
+    one, two = (jsonl.JsonlSink(jsonl.JsonlConfig(path=tmp_path / name)) for name in ("one", "two"))
+    one.write(batch)
+    two.write_lines([line_of(event)[:-1] for event in batch])
+    one.close()
+    two.close()
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_the_template_writes_what_json_would() -> None:
+    for event in one_of_each(text=UNUSUAL):
+        assert line_of(event) == json.dumps(encode(event), separators=(",", ":")).encode() + b"\n"
 
 
 def test_a_path_is_needed() -> None:

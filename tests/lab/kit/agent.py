@@ -16,7 +16,10 @@ PATIENCE_S = 90.0
 
 
 class Agent:
-    """Starts as the lab started it; `changes` are 'table.key' to TOML values, 'rules' is text behind the file."""
+    """Starts as the lab started it; `changes` are 'table.key' to TOML values, 'rules' is text behind the file.
+
+    'program' is a Python file that runs in the place of the command 'tlshub-capture'.
+    """
 
     def __init__(self, node: str, folder: Path) -> None:
         self.node, self._folder = node, folder
@@ -53,6 +56,14 @@ class Agent:
         except (FileNotFoundError, ProcessLookupError):
             return False
 
+    def descriptors(self) -> int:
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def await_descriptors(self, count: int) -> None:
+        """Until it has no more open than so many; a duplicate of a socket is let go of in its own time."""
+        _wait(lambda: self.descriptors() <= count, f"the agent of '{self.node}' keeps more than {count} descriptors")
+
     def signal(self, number: int) -> None:
         """Send the agent a signal."""
         os.kill(self.pid, number)
@@ -72,7 +83,8 @@ class Agent:
         self.changes = changes or {}
         self.configure(self.changes)
         self._from = len(self.log)
-        words = ["on", self.node, *map(os.fsdecode, self._words)]
+        python, command, *arguments = map(os.fsdecode, self._words)
+        words = ["on", self.node, python, self.changes.get("program", command), *arguments]
         with (self._folder / "agent.log").open("ab") as log:
             self._child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         self.pid = self._child.pid
@@ -86,7 +98,7 @@ class Agent:
         """Write the configuration: the lab's, with these changes."""
         text = self._original
         for key, value in changes.items():
-            if key != "rules":
+            if "." in key:
                 table, _, name = key.rpartition(".")
                 text = _set(text, table, name, value)
         self.configuration.write_text(text + changes.get("rules", ""))

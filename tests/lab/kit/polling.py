@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.lab.kit.job import Say
 from tests.lab.kit.ports import Way
-from tests.lab.kit.talk import QUIET_S, Talk, at_once
+from tests.lab.kit.talk import QUIET_S, Talk, at_once, take
 
 Ready = Callable[[socket.socket, bool], tuple[bool, bool]]  # whether to write too; readable, writable
 
@@ -82,6 +82,19 @@ def edge_reader(sock: socket.socket, content: bytes) -> bytes:
     sock.setblocking(True)
     sock.sendall(content)
     return bytes(got)
+
+
+def edge_writer(sock: socket.socket, content: bytes) -> bytes:
+    """Send by edges of EPOLLOUT alone, then receive."""
+    sock.setblocking(False)
+    left = memoryview(content)
+    with select.epoll() as poll:
+        poll.register(sock, select.EPOLLOUT | select.EPOLLET)
+        while left:
+            edges(poll, f"{len(left)} bytes to send")
+            left = send(sock, left)
+    sock.setblocking(True)
+    return take(sock, len(content))
 
 
 def edges(poll: select.epoll, where: str) -> int:

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent loses the processor between any two steps of an install, on either end or both, while applications talk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.lab.kit.job import Say
+from tests.lab.kit.node import Node
+from tests.lab.kit.polling import by_epoll, by_poll, by_select, edge, edge_reader, edge_writer, level
+from tests.lab.kit.ports import IPV4, Ports
+from tests.lab.kit.rounds import rounds
+from tests.lab.kit.talk import accept, at_once, listener, payload, receives_first, sends_first
+from tests.lab.kit.wire import Wire
+
+KIT = Path(__file__).parent / "kit"
+SLOW = {"program": str(KIT / "slow_agent.py")}
+STEPS = ("descriptor", "installing", "ulp", "tx", "rx", "open", "wake")
+SIDES = ("client", "server", "both")
+Plan = tuple[str, str, float]
+DELAY_S, LONG_S = 0.1, 0.6
+PAIRS = (
+    (level(by_select), level(by_select)),
+    (level(by_poll), level(by_epoll)),
+    (level(by_epoll), level(by_poll)),
+    (edge, edge),
+    (sends_first, edge_reader),
+    (edge_reader, sends_first),
+    (edge_writer, receives_first),
+    (receives_first, edge_writer),
+    (at_once, at_once),
+)
+ABRUPT = struct.pack("=ii", 1, 0)
+pytestmark = pytest.mark.agents(node_a=SLOW, node_b=SLOW)
+
+
+def planned(plans: dict[int, Sequence[Plan]]) -> None:
+    """What the agents' wrapper (kit/slow_agent.py) is to do from now on."""
+    (Path(os.environ["LAB_NODES"]) / "delays.json").write_text(json.dumps(plans))
+
+
+def test_no_delay_costs_a_byte_or_a_readiness(
+    node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    plans = [(step, side, DELAY_S) for side in SIDES for step in STEPS]
+    secret, content = [ports.require() for _ in PAIRS], payload(marker, 20_000)
+    planned(dict.fromkeys(secret, plans))
+    talks = [
+        rounds(node_a, node_b, IPV4, port, *pair, content, len(plans)) for port, pair in zip(secret, PAIRS, strict=True)
+    ]
+    for talk in talks:
+        talk.check()
+    wire.secured(marker, *secret, flows=len(PAIRS) * len(plans))
+    for node, side in ((node_a, "client"), (node_b, "server")):
+        slow = sum(plan[1] in (side, "both") for plan in plans) * len(PAIRS)
+        found = node.await_events("Secured", len(PAIRS) * len(plans))
+        assert sum(_hold_s(event) >= DELAY_S for event in found) >= slow, "the delays were not there"
+
+
+def _hold_s(event: dict[str, object]) -> float:
+    return float(str(event["hold_ns"])) / 1e9
+
+
+def until_it_ends(say: Say, port: int, count: int) -> None:
+    """Read each connection until it ends, one way or the other."""
+    with listener(IPV4, port) as door:
+        say("listening")
+        for _ in range(count):
+            with accept(door) as connection, suppress(OSError):
+                while connection.recv(65536):
+                    continue
+
+
+def end_soon(_say: Say, port: int, how: str, content: bytes, count: int) -> None:
+    """So many connections, each ended in the middle of the install."""
+    for _ in range(count):
+        with socket.create_connection((IPV4.host, port)) as sock:
+            if how == "reset":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABRUPT)
+            time.sleep(LONG_S / 3)
+            if how == "killed":
+                os.waitpid(_killed_in_recv(sock), 0)
+            with suppress(BlockingIOError):
+                sock.send(content, socket.MSG_DONTWAIT)
+
+
+def _killed_in_recv(sock: socket.socket) -> int:
+    child = os.fork()
+    if child == 0:
+        sock.recv(1)
+        os._exit(0)
+    time.sleep(LONG_S / 6)
+    os.kill(child, signal.SIGKILL)
+    return child
+
+
+def test_what_ends_in_the_middle_of_an_install_leaves_nothing(
+    node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    ends, plans = ("reset", "closed", "killed"), [(step, side, LONG_S) for side in SIDES[:2] for step in STEPS]
+    secret, count = [ports.require() for _ in ends], len(plans)
+    planned(dict.fromkeys(secret, plans))
+    before = [node.agent.descriptors() for node in (node_a, node_b)]
+    servers = [node_b.start(partial(until_it_ends, port=port, count=count)) for port in secret]
+    assert {server.heard() for server in servers} == {"listening"}
+    clients = [
+        node_a.start(partial(end_soon, port=port, how=how, content=payload(marker), count=count))
+        for port, how in zip(secret, ends, strict=True)
+    ]
+    for job in clients:
+        job.result()
+    for node, descriptors in zip((node_a, node_b), before, strict=True):
+        node.await_closed(len(ends) * count)
+        node.agent.await_descriptors(descriptors)
+    wire.secret(marker, *secret)
+    assert len(node_a.events("Connecting")) == len(ends) * count

@@ -4,6 +4,7 @@
 // the thread's "signal pending" flag stays set, and the kernel restarts the call until the flow opens.
 #pragma once
 #include "owner.bpf.h"
+#include "patience.bpf.h"
 #include "rules.bpf.h"
 
 enum judgement { PASS, HOLD, DENY };
@@ -117,7 +118,7 @@ static __always_inline void note_held(struct flow *f, u64 cookie, struct file *f
     owned(cookie, -1, file ? file->f_inode->i_ino : 0, 1);
 }
 
-static __always_inline int gate(struct socket *sock, unsigned int flags, bool may_again)
+static __always_inline int gate(struct socket *sock, unsigned int flags, enum call call)
 {
     struct sock *sk = sock->sk;
     struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
@@ -132,7 +133,9 @@ static __always_inline int gate(struct socket *sock, unsigned int flags, bool ma
         return judgement == PASS ? 0 : -ECONNRESET;
     struct file *file = sock->file;
     note_held(f, cookie, file);
-    return may_again && never_waits(file, flags) ? -EAGAIN : restart();
+    if (call != SHUTS_DOWN && (never_waits(file, flags) || time_is_up(sk, cookie, call)))
+        return -EAGAIN;
+    return restart();
 }
 
 // Fast Open would carry clear bytes in the SYN; told that it does not exist here, programs connect first.
@@ -156,13 +159,13 @@ int BPF_PROG(gate_send, struct socket *sock, struct msghdr *msg, int size, int r
 {
     if (ret)
         return ret;
-    return fast_open(msg) ? -EOPNOTSUPP : gate(sock, msg->msg_flags, true);
+    return fast_open(msg) ? -EOPNOTSUPP : gate(sock, msg->msg_flags, SENDS);
 }
 
 SEC("fmod_ret/security_socket_recvmsg")
 int BPF_PROG(gate_recv, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
 {
-    return ret ? ret : gate(sock, flags, true);
+    return ret ? ret : gate(sock, flags, RECEIVES);
 }
 
 // splice and sendfile reach a socket by its file and pass by none of the two above.
@@ -172,7 +175,7 @@ int BPF_PROG(gate_file, struct file *file, int mask, int ret)
     if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
         return ret;
     struct socket *sock = bpf_sock_from_file(file);
-    return sock ? gate(sock, 0, true) : 0;
+    return sock ? gate(sock, 0, mask & MAY_WRITE ? SENDS : RECEIVES) : 0;
 }
 
 SEC("fmod_ret/security_socket_shutdown")
@@ -181,7 +184,7 @@ int BPF_PROG(gate_shutdown, struct socket *sock, int how, int ret)
     u8 state = sock->sk ? sock->sk->__sk_common.skc_state : SK_CLOSE;
     if (ret || (state != SK_ESTABLISHED && state != SK_CLOSE_WAIT))
         return ret;
-    return gate(sock, 0, false);
+    return gate(sock, 0, SHUTS_DOWN);
 }
 
 // At start the agent asks whether the pair of signals leaves a thread running on this kernel: a child of its arms the

@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
 from tests.lab.kit.babble import babble
+from tests.lab.kit.hold import stopped
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, IPV6, Ports, Way
@@ -71,15 +69,6 @@ def test_it_is_secured_when_that_agent_is_back(
     content, port = payload(marker), ports.require()
     converse(node_a, node_b, IPV4, port, sends_first, receives_first, content).check()
     wire.secured(marker, port, flows=1)
-
-
-@contextmanager
-def stopped(node: Node) -> Iterator[None]:
-    node.agent.signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        node.agent.signal(signal.SIGCONT)
 
 
 @pytest.mark.agents(node_a=SHORT, node_b=SHORT)

@@ -62,7 +62,7 @@ class Chat:
     def __init__(self, node_a: Node, node_b: Node, port: int, marker: bytes) -> None:
         self._server: Job[int] = node_b.start(partial(echo, way=IPV4, port=port))
         assert self._server.heard() == "listening"
-        self._until = _Flag()
+        self._until = Flag()
         self._client = node_a.start(partial(lines, way=IPV4, port=port, marker=marker, ended=self._until.is_set))
         assert self._client.heard() == "talking"
 
@@ -74,7 +74,7 @@ class Chat:
         return shown
 
 
-class _Flag:
+class Flag:
     """Set in this process, seen in those that it forked."""
 
     def __init__(self) -> None:

@@ -38,6 +38,9 @@ def serving(node: Node, words: Sequence[str | Path], *ports: int, log: Path) -> 
         for port in ports:
             _await(server, port, log)
         yield server
+    except Exception as error:
+        error.add_note(f"{words[0]} said: {_said(log)}")
+        raise
     finally:
         end(server)
 
@@ -70,4 +73,8 @@ def _listens(pid: int, port: int) -> bool:
 
 
 def _fail(what: str, log: Path) -> NoReturn:
-    raise AssertionError(f"the server {what}:\n{log.read_text(errors='replace')[-3000:]}")
+    raise AssertionError(f"the server {what}:\n{_said(log)}")
+
+
+def _said(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]

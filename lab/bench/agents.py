@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents that come and go between measurements: how many run decides what the whole kernel does.
+
+Each is the real agent, forked from this process, which has imported it already: started anew, Python alone takes
+seconds under emulation, in which the machine drifts.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import tlshub_capture_bpf.backend
+import tlshub_capture_openssl.engine
+import tlshub_capture_podmap_file.source
+
+import tlshub_core.agent
+from tests.lab.kit.agent import READY
+from tests.lab.kit.job import Job, Say
+from tests.lab.kit.node import Node
+from tlshub_core.cli.main import main
+
+PRELOADED = (
+    tlshub_core.agent,
+    tlshub_capture_bpf.backend,
+    tlshub_capture_openssl.engine,
+    tlshub_capture_podmap_file.source,
+)
+_PATIENCE_S = 90.0
+
+
+class Agents:
+    """`want` has exactly the agents of these nodes run."""
+
+    def __init__(self, nodes: Mapping[str, Node], folder: Path, rule: str) -> None:
+        self._nodes, self._folder, self._rule = nodes, folder, rule
+        self._jobs: dict[str, Job[None]] = {}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """By node."""
+        return {name: job.pid for name, job in self._jobs.items()}
+
+    def want(self, names: Sequence[str]) -> None:
+        """Stop those that are too many, start those that lack, and wait until they capture."""
+        for name in [name for name in self._jobs if name not in names]:
+            self._jobs.pop(name).kill(signal.SIGTERM)
+        lacking = [name for name in names if name not in self._jobs]
+        for name in lacking:
+            (self._folder / f"{name}.log").unlink(missing_ok=True)
+            work = partial(_agent, file=self._configuration(name), rule=self._rule, log=self._folder / f"{name}.log")
+            self._jobs[name] = self._nodes[name].start(work)
+        for name in lacking:
+            self._ready(name)
+
+    def _configuration(self, name: str) -> Path:
+        """The lab's, without a key log, which costs a file access for each connection."""
+        text = self._nodes[name].agent.configuration.read_text()
+        file = self._folder / f"{name}.toml"
+        file.write_text(re.sub(r"\[debug\]\n[^\[]*", "", text).replace('["log", "jsonl"]', '["jsonl"]'))
+        return file
+
+    def _ready(self, name: str) -> None:
+        log, deadline = self._folder / f"{name}.log", time.monotonic() + _PATIENCE_S
+        while not log.exists() or READY not in log.read_text():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the agent of '{name}' does not start: {log.read_text()}")
+            time.sleep(0.02)
+
+
+def _agent(_say: Say, file: Path, rule: str, log: Path) -> None:
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    sys.argv = ["tlshub-capture", "run", str(file), "--rule", rule]
+    try:
+        main()
+    except SystemExit as ended:
+        print(f"agent ended with status {ended.code}", flush=True)

@@ -7,14 +7,15 @@ which the agents' memory is read (1000). Progress goes to standard error.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.agents import Agents
+from bench.judge import gcm, judge
 from bench.load import LoadError
 from bench.measurement import Findings, Measurement, Memory, Wait, save
 from bench.memory import memory
@@ -41,77 +42,64 @@ def nodes() -> dict[str, Node]:
     }
 
 
-def judge(client: Node, ways: tuple[Variant, ...], marker: str) -> None:
-    """Fetch the marker in each way, and ask the wire whether it is what its name says; then end the capture."""
-    for way in ways:
-        if client.run(["curl", "-skS", f"{way.base}/marker"]) != marker:
-            raise LoadError(f"'{way.name}' did not bring the marker")
-    for way in ways:
-        shown = subprocess.run(["wire", "--ports", str(way.port), marker], check=True, stdout=subprocess.PIPE).stdout
-        if (json.loads(shown)["clear_marker_hits"] == 0) != way.secret:
-            raise LoadError(f"the wire says of '{way.name}': {shown.decode()}")
-    subprocess.run(["wire-capture", "stop"], check=False, stdout=subprocess.DEVNULL)
-
-
 def waits(all_nodes: dict[str, Node]) -> list[Wait]:
     """Of a client that finds no session between the agents, and of one that finds one."""
     pair = all_nodes["node-a"], all_nodes["node-b"]
     return [one for _ in range(2) for one in wait(*pair, port=CAPTURED)]
 
 
-def gcm() -> str:
-    """The kernel's implementation of AES-GCM: without the processor's instructions, KTLS would be another thing."""
-    entries = [dict(_pair(line) for line in e.splitlines()) for e in Path("/proc/crypto").read_text().split("\n\n")]
-    named = [entry for entry in entries if entry.get("name") == "gcm(aes)"]
-    return max(named, key=lambda entry: int(entry["priority"]))["driver"] if named else ""
-
-
-def _pair(line: str) -> tuple[str, str]:
-    key, _, value = line.partition(":")
-    return key.strip(), value.strip()
-
-
 def main() -> int:
     """Measure, in one boot; returns the exit status."""
-    count, flows = int(os.environ.get("BENCH_ROUNDS", 15)), int(os.environ.get("BENCH_FLOWS", 1000))
-    marker = uuid.uuid4().hex
-    both = nodes()
+    count, both = int(os.environ.get("BENCH_ROUNDS", 15)), nodes()
     ways = variants(both["node-b"].ipv4)
     subprocess.run(["modprobe", "-qa", "aesni_intel"], check=False)  # as udev does; not every processor has them
+    marker = uuid.uuid4().hex
     servers = Servers(FOLDER, both, marker)
+    try:
+        held, grown = first(both, ways, marker)
+        rounds = turns(both, ways, servers)
+        for measured in growing(rounds, count):
+            save(_findings(both, measured, held, grown), Path(sys.argv[1]))
+            say(f"round {measured[-1].round} of {count} is done")
+        rounds.agents.want(())
+    except LoadError as error:
+        say(f"it went wrong, and only whole rounds count: {error}")
+        return 1
+    return 0
+
+
+def first(both: dict[str, Node], ways: tuple[Variant, ...], marker: str) -> tuple[list[Wait], list[Memory]]:
+    """What is measured once, with the agents that the lab started, which end here. Raises LoadError."""
+    flows = int(os.environ.get("BENCH_FLOWS", 1000))
     held = waits(both)
-    say(f"{len(held)} long waits measured")
+    say(f"{len(held)} long waits are measured")
     judge(both["node-a"], ways, marker)
     say("the wire confirms what each variant is")
     grown = memory(both, ways[-1].base, flows)
-    say(f"agents' memory measured after {flows} connections")
+    say(f"the agents' memory is measured, after {flows} connections")
     for node in both.values():
         node.agent.stop()
-    rounds = Rounds(
+    return held, grown
+
+
+def turns(both: dict[str, Node], ways: tuple[Variant, ...], servers: Servers) -> Rounds:
+    """What is measured in turns."""
+    return Rounds(
         client=both["node-a"],
         servers=servers,
         agents=Agents(both, FOLDER, f"{CAPTURED}:require"),
         variants=ways,
         target=float(os.environ.get("BENCH_SECONDS", 1.5)),
     )
+
+
+def growing(rounds: Rounds, count: int) -> Iterator[list[Measurement]]:
+    """All measurements so far, after each round: what a run that is cut short has found is kept. Raises LoadError."""
     rounds.trial()
-    measured, failed = _measured(rounds, count)
-    rounds.agents.want(())
-    save(_findings(both, measured, held, grown), Path(sys.argv[1]))
-    return failed
-
-
-def _measured(rounds: Rounds, count: int) -> tuple[list[Measurement], bool]:
-    """The whole rounds up to the first that failed, and whether one did."""
     whole: list[Measurement] = []
     for number in range(1, count + 1):
-        try:
-            whole += rounds.one(number)
-        except LoadError as error:
-            say(f"round {number} failed, only those before it count: {error}")
-            return whole, True
-        say(f"round {number} of {count} is done")
-    return whole, False
+        whole += rounds.one(number)
+        yield whole
 
 
 def _findings(both: dict[str, Node], measured: list[Measurement], held: list[Wait], grown: list[Memory]) -> Findings:

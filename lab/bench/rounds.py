@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -33,20 +33,23 @@ class Rounds:
     _start_up: float = 0.0
 
     def trial(self) -> None:
-        """Warm everything up and fix the amounts."""
+        """Warm everything up and fix the amounts, by a small piece of each work and then by a longer one."""
         self._start_up = median(start_up(self.client) for _ in range(3))
-        for found in self._round(0, lambda variant, load: TRIAL[load]):
-            wanted = max(AT_LEAST[found.load], round(found.rate * self.target))
-            self.amounts[found.variant, found.load] = min(wanted, BIG)
+        self.amounts = {(variant.name, load): TRIAL[load] for variant in self.variants for load in LOADS}
+        for number, part in ((-1, 0.3), (0, 1.0)):
+            found = self.one(number)
+            self.amounts = {(one.variant, one.load): self._enough(one, part) for one in found}
         for variant, other in SAME_WORK.items():
-            for load in LOADS:
-                self.amounts[variant, load] = self.amounts[other, load]
+            self.amounts |= {(variant, load): self.amounts[other, load] for load in LOADS}
+
+    def _enough(self, found: Measurement, part: float) -> int:
+        return min(BIG, max(AT_LEAST[found.load], round(found.rate * self.target * part)))
 
     def one(self, number: int) -> list[Measurement]:
         """A whole round; raises LoadError."""
-        return list(self._round(number, lambda variant, load: self.amounts[variant, load]))
+        return list(self._round(number))
 
-    def _round(self, number: int, amount: Callable[[str, str], int]) -> Iterator[Measurement]:
+    def _round(self, number: int) -> Iterator[Measurement]:
         """Each second round goes through the phases backwards, which also spares agents a start."""
         phases = range(len(PHASES))
         for phase in phases if number % 2 == 0 else reversed(phases):
@@ -55,9 +58,10 @@ class Rounds:
             at = number % len(chosen)
             for load in LOADS:
                 for variant in chosen[at:] + chosen[:at]:
-                    yield self._measure(number, variant, load, amount(variant.name, load))
+                    yield self._measure(number, variant, load)
 
-    def _measure(self, number: int, variant: Variant, load: str, amount: int) -> Measurement:
+    def _measure(self, number: int, variant: Variant, load: str) -> Measurement:
+        amount = self.amounts[variant.name, load]
         served, before = self.servers.served(), self._cpu()
         done = work(self.client, load, variant.base, amount)
         after = self._cpu()

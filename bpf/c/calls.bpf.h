@@ -32,11 +32,45 @@ int promise(struct promise *p)
 {
     struct tuple t = p->tuple;
     u64 until = p->until;
+    bpf_map_delete_elem(&left, &t);
     bpf_map_update_elem(&expected, &t, &until, BPF_ANY);
     u64 *cookie = bpf_map_lookup_elem(&accepted, &t);
     struct flow *f = cookie ? bpf_map_lookup_elem(&flows, cookie) : 0;
     if (f)
         p->before = __sync_val_compare_and_swap(&f->state, NEW, ASKED);
+    return 0;
+}
+
+static __always_inline bool may_leave(struct tuple *t)
+{
+    struct query q = { .remote = t->remote, .port = t->local_port, .side = SERVER };
+    struct row *r = match(&q);
+    u64 *promised = bpf_map_lookup_elem(&expected, t);
+    return r && r->mode > OBSERVE && r->passthrough && !(promised && bpf_ktime_get_ns() < *promised);
+}
+
+// The peer's application speaks TLS itself: this tuple, our end the server's, is left alone, whether it is here or comes
+// later; if its rule says so, and nobody was promised anything else. `before` is CLEAR where it is agreed.
+SEC("syscall")
+int leave(struct promise *p)
+{
+    struct tuple t = p->tuple;
+    u64 until = p->until;
+    if (!may_leave(&t))
+        return 0;
+    bpf_map_update_elem(&left, &t, &until, BPF_ANY);
+    p->before = CLEAR;
+    u64 *latest = bpf_map_lookup_elem(&accepted, &t), cookie;
+    if (!latest)
+        return 0;
+    cookie = *latest;
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    if (!f)
+        return 0;
+    if (f->passthrough && move_state(f, NEW, CLEAR))
+        decide(f, cookie, CLEAR, PASSTHROUGH);
+    p->before = f->state;
+    bpf_map_delete_elem(&left, &t);
     return 0;
 }
 

@@ -2,11 +2,11 @@
 // The last wall: whatever went wrong above, no payload of a held flow leaves, and no SYN whose keys are outstanding.
 // On the way in, a FIN waits (TCP repeats it): a socket that has seen one can take no TLS any more.
 #pragma once
-#include "flow.bpf.h"
+#include "first.bpf.h"
 
 #define FIN_PATIENCE_NS 30000000000ULL
 
-struct segment { u32 payload; u8 fin, tcp; };
+struct segment { u32 at, payload; u8 fin, tcp; };
 
 static __always_inline struct segment segment_of(struct __sk_buff *skb)
 {
@@ -26,7 +26,8 @@ static __always_inline struct segment segment_of(struct __sk_buff *skb)
         return s;
     s.tcp = 1;
     s.fin = tcp[13] & 1;
-    s.payload = skb->len - at - (tcp[12] >> 4) * 4;
+    s.at = at + (tcp[12] >> 4) * 4;
+    s.payload = skb->len - s.at;
     return s;
 }
 
@@ -37,6 +38,23 @@ static __always_inline struct tcp_sock *socket_of(struct __sk_buff *skb)
     return tp && marked(tp) ? tp : 0;
 }
 
+// What was left alone because it is TLS shows that it is, with the first bytes that leave this host: neither what the
+// application did since, nor what the peer said, makes anything else go in clear under 'require'.
+static __always_inline bool proves(struct __sk_buff *skb, struct flow *f, u64 cookie)
+{
+    struct segment s = segment_of(skb);
+    u8 b[HELLO_SIZE] = {};
+    if (s.tcp && !s.payload)
+        return true;
+    if (s.tcp && s.payload >= HELLO_SIZE && !bpf_skb_load_bytes(skb, s.at, b, sizeof(b)) && (f->side == CLIENT ? is_hello(b) : is_answer(b))) {
+        f->proven = 1;
+        return true;
+    }
+    if (move_state(f, CLEAR, REFUSED))
+        decide(f, cookie, REFUSED, NOT_TLS);
+    return false;
+}
+
 SEC("cgroup_skb/egress")
 int wall(struct __sk_buff *skb)
 {
@@ -45,7 +63,9 @@ int wall(struct __sk_buff *skb)
         return 1;
     u64 cookie = bpf_get_socket_cookie(skb);
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
-    if (f && (f->state == OPEN || f->state == CLEAR))
+    if (f && f->state == CLEAR)
+        return !f->passthrough || f->proven || f->mode != REQUIRE || proves(skb, f, cookie);
+    if (f && f->state == OPEN)
         return 1;
     u8 state = BPF_CORE_READ((struct sock *)tp, __sk_common.skc_state);
     if (f && state == SK_SYN_SENT && (f->state == REFUSED || (f->syn_held && f->state < ARMED)))

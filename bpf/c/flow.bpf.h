@@ -6,8 +6,10 @@
 
 enum state { NEW = 1, ASKED, ARMED, INSTALLING, OPEN, REFUSED, CLEAR };
 enum side { CLIENT = 1, SERVER = 2 };
+enum call { RECEIVES, SENDS, SHUTS_DOWN }; // into a held socket
 enum mode { BYPASS, OBSERVE, PREFER, REQUIRE };
-enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL };
+enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL, PASSTHROUGH, NOT_TLS };
+enum first { TLS_FIRST = 1, OTHER_FIRST };
 
 struct address { u64 word[2]; }; // network byte order, IPv4 as IPv4-mapped IPv6
 struct tuple { struct address local, remote; u16 local_port, remote_port; u32 pad; };
@@ -17,7 +19,8 @@ struct flow {
     u8 side, mode, syn_held, syn_retries; // what TCP_SYNCNT was before the SYN was held
     u32 restarts;
     u64 born, deadline, held, opened, fin, reported;
-    u32 reporter, pad;
+    u32 reporter, first;
+    u32 passthrough, proven; // its first bytes on the wire were those of TLS
     struct tuple tuple;
 };
 
@@ -33,17 +36,19 @@ struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 65536); __type(key
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, struct settings); } settings SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, struct address); __type(value, u64); } warm SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } expected SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct tuple); __type(value, u64); } left SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } accepted SEC(".maps"); // cookies
 struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost SEC(".maps");
 
-enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED };
+enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED, SPOKE };
 struct header { u32 kind, pad; u64 cookie, time; };
 struct owner { u64 inode; u32 pid; s32 fd; char comm[16]; };
-struct seen { struct header head; struct tuple tuple; u32 rule; u8 side, mode, state, syn_held; struct owner owner; };
+struct seen { struct header head; struct tuple tuple; u32 rule; u8 side, mode, state, syn_held; struct owner owner; u32 passthrough, pad; };
 struct established { struct header head; u32 local_isn, remote_isn; };
 struct owned { struct header head; struct owner owner; u64 held; };
 struct decided { struct header head; u32 state, reason; };
+struct spoke { struct header head; u32 tls, pad; };
 struct closed { struct header head; u32 state, restarts; u64 held_ns, sent, received; };
 
 static __always_inline struct settings *config(void)

@@ -3,6 +3,7 @@
 // one is sent SIGSTOP and at once SIGCONT: the second takes the first back, so no stop happens and no parent is told, but
 // the thread's "signal pending" flag stays set, and the kernel restarts the call until the flow opens.
 #pragma once
+#include "first.bpf.h"
 #include "owner.bpf.h"
 #include "patience.bpf.h"
 #include "rules.bpf.h"
@@ -118,7 +119,7 @@ static __always_inline void note_held(struct flow *f, u64 cookie, struct file *f
     owned(cookie, -1, file ? file->f_inode->i_ino : 0, 1);
 }
 
-static __always_inline int gate(struct socket *sock, unsigned int flags, enum call call)
+static __always_inline int gate(struct socket *sock, unsigned int flags, enum call call, struct msghdr *msg)
 {
     struct sock *sk = sock->sk;
     struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
@@ -132,10 +133,10 @@ static __always_inline int gate(struct socket *sock, unsigned int flags, enum ca
     if (judgement != HOLD)
         return judgement == PASS ? 0 : -ECONNRESET;
     struct file *file = sock->file;
+    bool blocks = call == SHUTS_DOWN || !never_waits(file, flags);
+    note_first(f, cookie, call, msg, blocks);
     note_held(f, cookie, file);
-    if (call != SHUTS_DOWN && (never_waits(file, flags) || time_is_up(sk, cookie, call)))
-        return -EAGAIN;
-    return restart();
+    return call == SHUTS_DOWN || (blocks && !time_is_up(sk, cookie, call)) ? restart() : -EAGAIN;
 }
 
 // Fast Open would carry clear bytes in the SYN; told that it does not exist here, programs connect first.
@@ -159,13 +160,13 @@ int BPF_PROG(gate_send, struct socket *sock, struct msghdr *msg, int size, int r
 {
     if (ret)
         return ret;
-    return fast_open(msg) ? -EOPNOTSUPP : gate(sock, msg->msg_flags, SENDS);
+    return fast_open(msg) ? -EOPNOTSUPP : gate(sock, msg->msg_flags, SENDS, msg);
 }
 
 SEC("fmod_ret/security_socket_recvmsg")
 int BPF_PROG(gate_recv, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
 {
-    return ret ? ret : gate(sock, flags, RECEIVES);
+    return ret ? ret : gate(sock, flags, RECEIVES, 0);
 }
 
 // splice and sendfile reach a socket by its file and pass by none of the two above.
@@ -175,7 +176,7 @@ int BPF_PROG(gate_file, struct file *file, int mask, int ret)
     if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
         return ret;
     struct socket *sock = bpf_sock_from_file(file);
-    return sock ? gate(sock, 0, mask & MAY_WRITE ? SENDS : RECEIVES) : 0;
+    return sock ? gate(sock, 0, mask & MAY_WRITE ? SENDS : RECEIVES, 0) : 0;
 }
 
 SEC("fmod_ret/security_socket_shutdown")
@@ -184,7 +185,7 @@ int BPF_PROG(gate_shutdown, struct socket *sock, int how, int ret)
     u8 state = sock->sk ? sock->sk->__sk_common.skc_state : SK_CLOSE;
     if (ret || (state != SK_ESTABLISHED && state != SK_CLOSE_WAIT))
         return ret;
-    return gate(sock, 0, SHUTS_DOWN);
+    return gate(sock, 0, SHUTS_DOWN, 0);
 }
 
 // At start the agent asks whether the pair of signals leaves a thread running on this kernel: a child of its arms the

@@ -36,7 +36,7 @@ static __always_inline struct row *rule_of(const struct tuple *t, u8 side, const
 
 static __always_inline void report(u64 cookie, const struct flow *f, const struct owner *owner)
 {
-    struct seen e = { .head = { .kind = SEEN, .cookie = cookie, .time = f->born }, .tuple = f->tuple, .rule = f->rule, .side = f->side, .mode = f->mode, .state = f->state, .syn_held = f->syn_held };
+    struct seen e = { .head = { .kind = SEEN, .cookie = cookie, .time = f->born }, .tuple = f->tuple, .rule = f->rule, .side = f->side, .mode = f->mode, .state = f->state, .syn_held = f->syn_held, .passthrough = f->passthrough };
     if (owner)
         e.owner = *owner;
     else
@@ -101,6 +101,17 @@ static __always_inline void keep_promise(struct flow *f, u64 cookie, struct tupl
     bpf_map_delete_elem(&expected, t);
 }
 
+// The peer said before that its application speaks TLS itself, and was told that this end will be left alone. A flow always
+// begins as NEW, so of this and a promise to secure it one only is kept.
+static __always_inline void leave_as_told(struct flow *f, u64 cookie, struct tuple *t)
+{
+    u64 *until = bpf_map_lookup_elem(&left, t);
+    struct flow *kept = bpf_map_lookup_elem(&flows, &cookie);
+    if (until && kept && f->born < *until && move_state(kept, NEW, CLEAR))
+        decide(f, cookie, CLEAR, PASSTHROUGH);
+    bpf_map_delete_elem(&left, t);
+}
+
 static __always_inline void none_of_ours(struct bpf_sock_ops *s)
 {
     u32 flags = s->bpf_sock_ops_cb_flags;
@@ -113,7 +124,8 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
 {
     u32 flags = s->bpf_sock_ops_cb_flags;
     bpf_sock_ops_cb_flags_set(s, flags | MARK);
-    if (f->side == CLIENT && f->state == NEW && s->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+    // Under passthrough the peer is asked later, and the SYN has nothing to wait for.
+    if (f->side == CLIENT && f->state == NEW && !f->passthrough && s->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
         hold_syn(s, f);
     if (bpf_map_update_elem(&flows, &cookie, f, BPF_ANY)) {
         if (f->mode == OBSERVE)
@@ -124,6 +136,8 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
     if (f->side == SERVER)
         keep_promise(f, cookie, &f->tuple);
     report(cookie, f, owner);
+    if (f->side == SERVER && f->passthrough)
+        leave_as_told(f, cookie, &f->tuple);
     if (f->state == REFUSED || (f->state == CLEAR && f->mode > OBSERVE))
         decide(f, cookie, f->state, MPTCP);
 }
@@ -142,6 +156,7 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
     }
     f.deadline = now + c->handshake_ns;
     f.rule = r ? r->rule : 0;
+    f.passthrough = r && r->mode > OBSERVE ? r->passthrough : 0;
     f.mode = r && r->mode > OBSERVE ? r->mode : owed ? REQUIRE : OBSERVE;
     f.state = owed ? ASKED : first_state(s, f.mode);
     enter(s, cookie, &f, owner);
@@ -160,6 +175,8 @@ static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
     struct settings *c = config();
     if (c && f->state >= ARMED && f->state < OPEN)
         f->deadline = bpf_ktime_get_ns() + c->gate_ns;
+    else if (c && f->state == NEW && f->passthrough) // nobody was asked yet
+        f->deadline = bpf_ktime_get_ns() + c->handshake_ns;
     struct established e = { .head = header(ESTABLISHED, cookie), .local_isn = s->snd_nxt, .remote_isn = s->rcv_nxt };
     emit(&e, sizeof(e));
 }

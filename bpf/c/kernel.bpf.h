@@ -48,6 +48,7 @@ enum { false, true };
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
 #define ERESTARTSYS 512
+#define MAY_WRITE 2
 enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -71,7 +72,11 @@ struct tcp_sock {
 struct inode { unsigned short i_mode; unsigned long i_ino; };
 struct file { unsigned int f_flags; struct inode *f_inode; };
 struct socket { struct file *file; struct sock *sk; const struct proto_ops *ops; };
-struct msghdr { void *msg_name; int msg_namelen; unsigned int msg_flags; };
+struct iovec { void *iov_base; __kernel_size_t iov_len; };
+struct iov_iter { u8 iter_type; __kernel_size_t iov_offset, count; union { const struct iovec *iov; void *ubuf; }; };
+struct iov_iter___named { const struct iovec *__iov; }; // since 6.4
+struct msghdr { void *msg_name; int msg_namelen; struct iov_iter msg_iter; unsigned int msg_flags; };
+struct pt_regs___x86 { unsigned long si, dx, orig_ax; };
 struct task_struct { unsigned int flags; };
 struct bpf_iter__tcp { struct sock_common *sk_common; };
 struct strp_msg { int full_len; int offset; };
@@ -82,6 +87,8 @@ struct tls_sw_context_rx { struct sk_buff_head rx_list; struct tls_strparser str
 struct tls_prot_info { u16 overhead_size; };
 struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; struct proto *sk_proto; };
 #pragma clang attribute pop
+
+enum iter_type { ITER_IOVEC, ITER_UBUF = 6 }; // CO-RE finds the values, too
 
 // The contexts of sys_enter and sys_exit tracepoints, as tracefs shows their formats.
 struct sys_enter { u64 common; long id; unsigned long args[6]; };

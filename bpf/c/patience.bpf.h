@@ -3,7 +3,6 @@
 #pragma once
 #include "flow.bpf.h"
 
-enum call { RECEIVES, SENDS, SHUTS_DOWN };
 #define FOR_EVER ((long)(~0UL >> 1)) // MAX_SCHEDULE_TIMEOUT
 #define PAUSE 8 // times 12 ms: a thread that was away so long, from calls that follow each other at once, makes another one
 

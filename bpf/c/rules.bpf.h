@@ -5,7 +5,7 @@
 #include "flow.bpf.h"
 
 #define MAX_ROWS 256
-struct row { struct address network, mask; u16 port_low, port_high; u8 sides, mode, has_comm, family; u32 rule, pad2; u64 comm[2]; };
+struct row { struct address network, mask; u16 port_low, port_high; u8 sides, mode, has_comm, family; u32 rule, passthrough; u64 comm[2]; };
 struct ruleset { u32 count, pad; struct row rows[MAX_ROWS]; };
 
 // Sizes instead of types: a map with BTF takes no inner map without (timer_off differs), and the agent makes them without.

@@ -22,10 +22,11 @@ MEMBERS = {
     "header": (layout.HEADER, "kind pad cookie time"),
     "tuple": (layout.TUPLE, "local remote local_port remote_port pad"),
     "owner": (layout.OWNER, "inode pid fd comm"),
-    "seen": (layout.SEEN, "head tuple rule side mode state syn_held owner"),
+    "seen": (layout.SEEN, "head tuple rule side mode state syn_held owner passthrough pad"),
     "established": (layout.ESTABLISHED, "head local_isn remote_isn"),
     "owned": (layout.OWNED, "head owner held"),
     "decided": (layout.DECIDED, "head state reason"),
+    "spoke": (layout.SPOKE, "head tls pad"),
     "closed": (layout.CLOSED, "head state restarts held_ns sent received"),
     "settings": (
         layout.SETTINGS,
@@ -33,13 +34,14 @@ MEMBERS = {
     ),
     "flow": (
         layout.FLOW,
-        "state rule side mode syn_held syn_retries restarts born deadline held opened fin reported reporter pad tuple",
+        "state rule side mode syn_held syn_retries restarts born deadline held opened fin reported reporter first "
+        "passthrough proven tuple",
     ),
     "query": (layout.QUERY, "remote port side has_comm pad comm"),
     "ask": (layout.ASK, "query rule mode found pad"),
     "move": (layout.MOVE, "cookie born deadline from to before pad"),
     "promise": (layout.PROMISE, "tuple until before pad"),
-    "row": (layout.ROW, "network mask port_low port_high sides mode has_comm family rule pad2 comm"),
+    "row": (layout.ROW, "network mask port_low port_high sides mode has_comm family rule passthrough comm"),
 }
 IN_BTF = ("tuple", "owner", "settings", "flow", "query", "ask", "move")
 

@@ -18,6 +18,7 @@ from tlshub_core.api import (
     FlowEstablished,
     FlowOwned,
     FlowSeen,
+    FlowSpoke,
     Match,
     Mode,
     Owner,
@@ -34,7 +35,8 @@ ports = st.integers(0, 65535)
 addresses = st.ip_addresses().map(lambda a: (a.version == 6 and a.ipv4_mapped) or a)
 comms = st.binary(max_size=15).filter(lambda b: b"\0" not in b)
 tuples = st.builds(Tuple4, client=addresses, client_port=ports, server=addresses, server_port=ports)
-SIZES = [layout.SEEN.size, layout.ESTABLISHED.size, layout.OWNED.size, layout.DECIDED.size, layout.CLOSED.size]
+KINDS = (layout.SEEN, layout.ESTABLISHED, layout.OWNED, layout.DECIDED, layout.CLOSED, layout.SPOKE)
+SIZES = [kind.size for kind in KINDS]
 
 
 def record(kind: int, cookie: int, time: int, body: bytes) -> bytes:
@@ -72,8 +74,9 @@ def test_seen(
     cookie: int, time: int, tuple4: Tuple4, side: Side, mode: Mode, state: State, held: bool, comm: bytes
 ) -> None:
     for pid in (0, 7):
+        passing = layout.U64.pack(bool(pid))  # a number of 32 bits, and a pad
         body = layout.pack_tuple(tuple4, side) + layout.U32.pack(3) + bytes([side, mode, state, held])
-        event = layout.decode(record(1, cookie, time, body + owner_bytes(5, pid, -1, comm)))
+        event = layout.decode(record(1, cookie, time, body + owner_bytes(5, pid, -1, comm) + passing))
         owner = Owner(pid=7, fd=-1, inode=5, comm=comm.decode("utf-8", "replace")) if pid else None
         assert event == FlowSeen(
             cookie=cookie,
@@ -85,6 +88,7 @@ def test_seen(
             state=state,
             syn_held=held,
             owner=owner,
+            passthrough=bool(pid),
         )
 
 
@@ -100,13 +104,14 @@ def test_the_other_kinds(cookie: int, time: int, one: int, two: int, state: Stat
     assert of(3, owned) == FlowOwned(cookie=cookie, time_ns=time, owner=who, held=True)
     decided = layout.U32.pack(state) + layout.U32.pack(4)
     assert of(4, decided) == FlowDecided(cookie=cookie, time_ns=time, state=state, reason=Reason.TABLE_FULL)
+    assert of(6, layout.U64.pack(1)) == FlowSpoke(cookie=cookie, time_ns=time, tls=True)
     closed = layout.U32.pack(state) + layout.U32.pack(one) + b"".join(map(layout.U64.pack, (1, 2, 3)))
     assert of(5, closed) == FlowClosed(
         cookie=cookie, time_ns=time, state=state, restarts=one, held_ns=1, bytes_sent=2, bytes_received=3
     )
 
 
-@given(st.one_of(st.binary(max_size=120), *(st.binary(min_size=n, max_size=n) for n in SIZES)), st.integers(0, 6))
+@given(st.one_of(st.binary(max_size=120), *(st.binary(min_size=n, max_size=n) for n in SIZES)), st.integers(0, 7))
 def test_random_bytes_are_an_event_or_a_valueerror(data: bytes, kind: int) -> None:
     for each in (data, layout.U32.pack(kind) + data[4:]):
         try:

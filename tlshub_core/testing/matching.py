@@ -17,8 +17,13 @@ def first_match(rules: RuleSet, side: Side, remote: Address, port: int, comm: st
 
     `comm` is None where the process is not known: then no row that names one applies.
     """
-    found = next((row for row in rules.matches if applies(row, side, remote, port, comm)), None)
+    found = first_row(rules, side, remote, port, comm)
     return (found.rule, found.mode) if found else (-1, Mode.BYPASS)
+
+
+def first_row(rules: RuleSet, side: Side, remote: Address, port: int, comm: str | None = None) -> Match | None:
+    """The first row that applies."""
+    return next((row for row in rules.matches if applies(row, side, remote, port, comm)), None)
 
 
 def applies(row: Match, side: Side, remote: Address, port: int, comm: str | None) -> bool:
@@ -49,6 +54,13 @@ def rule_set(matches: Iterable[Match]) -> RuleSet:
     return RuleSet(names=tuple(f"rule-{number}" for number in range(count)), matches=rows)
 
 
-def row(mode: Mode, *, rule: int = 0, ports: tuple[int, int] = (1, 65535), network: Network | None = None) -> Match:
+def row(
+    mode: Mode,
+    *,
+    rule: int = 0,
+    ports: tuple[int, int] = (1, 65535),
+    network: Network | None = None,
+    passthrough: bool = False,
+) -> Match:
     """A row for both sides."""
-    return Match(rule=rule, mode=mode, sides=frozenset(Side), ports=ports, network=network)
+    return Match(rule=rule, mode=mode, sides=frozenset(Side), ports=ports, network=network, passthrough=passthrough)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from tlshub_core.testing.matching import first_match
+from tlshub_core.testing.matching import first_match, first_row
 from tlshub_core.testing.memory_kernel import MemoryKernel
 from tlshub_core.types.capture import (
     CaptureEvent,
@@ -13,6 +13,7 @@ from tlshub_core.types.capture import (
     RuleSet,
     State,
 )
+from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Address, Mode, Side, Tuple4
 from tlshub_core.types.interfaces import Level, Probe
 
@@ -59,9 +60,24 @@ class MemoryBackend(MemoryKernel):
 
     def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
         """See `CaptureBackend`."""
+        self.left.pop(tuple4, None)
         self.expected[tuple4] = deadline_ns
         here = [(c, e) for c, e in self.flows.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
         return self.move(here[-1][0], State.NEW, State.ASKED) if here else None
+
+    def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
+        """See `CaptureBackend`."""
+        rule = first_row(self.rules, Side.SERVER, tuple4.client, tuple4.server_port)
+        if rule is None or not rule.passthrough or tuple4 in self.expected:
+            return False
+        here = [(c, e) for c, e in self.flows.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
+        if not here:
+            self.left[tuple4] = deadline_ns
+            return True
+        cookie, entry = here[-1]
+        if entry.state is State.NEW:
+            self.decide(cookie, State.CLEAR, Reason.PASSTHROUGH)
+        return entry.state is State.CLEAR
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """See `CaptureBackend`."""

@@ -7,7 +7,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from tlshub_core.testing.matching import first_match
+from tlshub_core.testing.matching import first_row
 from tlshub_core.types.capture import (
     CaptureEvent,
     FlowClosed,
@@ -15,6 +15,7 @@ from tlshub_core.types.capture import (
     FlowEstablished,
     FlowOwned,
     FlowSeen,
+    FlowSpoke,
     Owner,
     RuleSet,
     State,
@@ -50,6 +51,7 @@ class MemoryKernel:
         self.flows: dict[int, Entry] = {}
         self.histories: dict[int, list[State]] = {}
         self.expected: dict[Tuple4, int] = {}
+        self.left: dict[Tuple4, int] = {}
         self.warm_peers: dict[Address, bool] = {}
         self._batch: list[CaptureEvent] = []
         self._ready = asyncio.Event()
@@ -60,26 +62,29 @@ class MemoryKernel:
         cookie = cookie or self._next_cookie
         self._next_cookie = max(self._next_cookie, cookie) + 1
         remote = tuple4.server if side is Side.CLIENT else tuple4.client
-        rule, mode = first_match(self.rules, side, remote, tuple4.server_port, owner.comm if owner else None)
-        if mode is Mode.BYPASS:
+        rule = first_row(self.rules, side, remote, tuple4.server_port, owner.comm if owner else None)
+        if rule is None or rule.mode is Mode.BYPASS:
             return cookie
         now = time.monotonic_ns()
-        entry = Entry(side=side, mode=mode, tuple4=tuple4, deadline_ns=now + HANDSHAKE_NS)
+        entry = Entry(side=side, mode=rule.mode, tuple4=tuple4, deadline_ns=now + HANDSHAKE_NS)
         self.flows[cookie], self.histories[cookie] = entry, entry.history
-        entry.history.append(self._first_state(mode, tuple4, now))
-        held = side is Side.CLIENT and entry.state is State.NEW and not self.warm_peers.get(remote)
+        entry.history.append(self._first_state(rule.mode, tuple4, now))
+        waits = side is Side.CLIENT and entry.state is State.NEW and not rule.passthrough
         seen = FlowSeen(
             cookie=cookie,
             time_ns=now,
             side=side,
             tuple=tuple4,
-            rule=rule,
-            mode=mode,
+            rule=rule.rule,
+            mode=rule.mode,
             state=entry.state,
-            syn_held=held,
+            syn_held=waits and not self.warm_peers.get(remote),
             owner=owner,
+            passthrough=rule.passthrough,
         )
         self._emit(seen)
+        if side is Side.SERVER and entry.state is State.NEW and now < self.left.pop(tuple4, 0):
+            self.decide(cookie, State.CLEAR, Reason.PASSTHROUGH)
         return cookie
 
     def _first_state(self, mode: Mode, tuple4: Tuple4, now: int) -> State:
@@ -97,6 +102,10 @@ class MemoryKernel:
     def own(self, cookie: int, owner: Owner, *, held: bool = False) -> None:
         """A process has the descriptor, or calls into the held socket."""
         self._emit(FlowOwned(cookie=cookie, time_ns=time.monotonic_ns(), owner=owner, held=held))
+
+    def speak(self, cookie: int, *, tls: bool) -> None:
+        """The client makes its first call, under a rule with passthrough."""
+        self._emit(FlowSpoke(cookie=cookie, time_ns=time.monotonic_ns(), tls=tls))
 
     def expire(self, cookie: int) -> None:
         """The flow's deadline passes."""

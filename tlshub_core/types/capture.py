@@ -38,7 +38,10 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowSeen:
-    """A matched connection begins: at TCP_CONNECT_CB (client) or PASSIVE_ESTABLISHED_CB (server)."""
+    """A matched connection begins: at TCP_CONNECT_CB (client) or PASSIVE_ESTABLISHED_CB (server).
+
+    With `passthrough` its rule leaves it alone where the client begins with a TLS ClientHello.
+    """
 
     cookie: int
     time_ns: int
@@ -49,6 +52,7 @@ class FlowSeen:
     state: State
     syn_held: bool
     owner: Owner | None
+    passthrough: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +84,20 @@ class FlowOwned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowSpoke:
+    """A client under a rule with passthrough made its first call: whether it wants to send a TLS ClientHello."""
+
+    cookie: int
+    time_ns: int
+    tls: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowDecided:
-    """The programs decided alone (deadline, MPTCP, simultaneous open, full table): now REFUSED or CLEAR."""
+    """The programs decided alone: now REFUSED or CLEAR.
+
+    By deadline, MPTCP, simultaneous open, full table; passthrough that was agreed on, or that turned out not to be TLS.
+    """
 
     cookie: int
     time_ns: int
@@ -109,7 +125,7 @@ class Overrun:
     lost: int
 
 
-CaptureEvent = FlowSeen | FlowEstablished | FlowOwned | FlowDecided | FlowClosed | Overrun
+CaptureEvent = FlowSeen | FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | Overrun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +138,7 @@ class Match:
     ports: tuple[int, int]
     network: Network | None
     comm: str = ""
+    passthrough: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

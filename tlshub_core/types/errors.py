@@ -30,6 +30,8 @@ class Reason(Enum):
     MPTCP = "mptcp"
     SIMULTANEOUS_OPEN = "simultaneous-open"
     TABLE_FULL = "table-full"
+    PASSTHROUGH = "passthrough"
+    NOT_TLS = "not-tls"
     UNSUPPORTED = "unsupported"
     PROVIDER_FAILED = "provider-failed"
     PROVIDER_BUG = "provider-bug"

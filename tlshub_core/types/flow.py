@@ -69,7 +69,10 @@ class Tuple4:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A captured connection as a provider sees it; `deadline_ns` is CLOCK_MONOTONIC, `cookie` is SO_COOKIE."""
+    """A captured connection as a provider sees it; `deadline_ns` is CLOCK_MONOTONIC, `cookie` is SO_COOKIE.
+
+    With `passthrough` the peer is asked only once it is seen what the client sends first.
+    """
 
     id: UUID
     cookie: int
@@ -80,6 +83,7 @@ class Flow:
     rule: str
     mode: Mode
     deadline_ns: int
+    passthrough: bool = False
 
     @property
     def tuple(self) -> Tuple4:

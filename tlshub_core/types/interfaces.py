@@ -72,6 +72,9 @@ class AgentContext(Protocol):
     async def expect(self, tuple4: Tuple4) -> Mode:
         """Promise to the peer that this tuple, server's side, will be KTLS; the rule's mode; raises Refused if not."""
 
+    async def leave(self, tuple4: Tuple4) -> None:
+        """Promise to the peer that this tuple, server's side, is left alone; raises Refused if its rule has it held."""
+
     def emit(self, event: Event) -> None:
         """Hand an event to the sinks; never blocks."""
 
@@ -98,6 +101,17 @@ class KeyProvider(Protocol):
         """Agree with the peer; returns once it promised to hold its end; raises Refused, Unavailable, Unsupported."""
 
     async def stop(self) -> None: ...
+
+
+@runtime_checkable
+class LeavingProvider(Protocol):
+    """A key provider that can also agree with the peer to leave a flow alone; its spec has `passthrough`."""
+
+    async def leave(self, flow: Flow) -> None:
+        """Returns once the peer promised that its end is in clear, or will be; raises Refused or Unavailable.
+
+        Nothing may have been asked for that flow. After a failure the peer's end may be in clear, and is never TLS.
+        """
 
 
 class TlsEngine(Protocol):
@@ -167,6 +181,12 @@ class CaptureBackend(Protocol):
 
     def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
         """A server-side flow with that tuple is ASKED: one that is here (its state before), or one to come."""
+
+    def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
+        """A server-side flow with that tuple, NEW and here, or one to come until then, goes CLEAR.
+
+        False where its rule has no passthrough, or where it was promised otherwise: then nothing changes.
+        """
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """The first rule (number, mode) that the programs would choose; number -1 and BYPASS where none matches."""

@@ -28,10 +28,14 @@ class Spec(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyProviderSpec(Spec[KeyProvider]):
-    """A key provider; `needs_socket` for handshakes on the connection itself, `families` it can serve."""
+    """A key provider; `needs_socket` for handshakes on the connection itself, `families` it can serve.
+
+    `passthrough`: it is a LeavingProvider, which rules with that option need.
+    """
 
     needs_socket: bool = False
     families: frozenset[AddressFamily] = field(default=frozenset({AF_INET, AF_INET6}))
+    passthrough: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,6 +179,12 @@ class LibbpfBackend:
         context = layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0)
         return _STATES[layout.PROMISE.unpack(self._promise(context))[2]]
 
+    def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
+        """See `CaptureBackend`."""
+        assert self._programs is not None
+        context = bytearray(layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0))
+        return bool(layout.PROMISE.unpack(self._programs.call("leave", context))[2] == State.CLEAR)
+
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """See `CaptureBackend`."""
         query = layout.QUERY.pack(layout.pack_address(remote), port, side, 0, 0, bytes(16))

@@ -15,6 +15,7 @@ from tlshub_core.api import (
     FlowEstablished,
     FlowOwned,
     FlowSeen,
+    FlowSpoke,
     Match,
     Mode,
     Owner,
@@ -28,13 +29,14 @@ from tlshub_core.api import (
 HEADER = struct.Struct("=IIQQ")
 TUPLE = struct.Struct("=16s16sHHI")
 OWNER = struct.Struct("=QIi16s")
-SEEN = struct.Struct("=24x40sIBBBB32s")
+SEEN = struct.Struct("=24x40sIBBBB32sII")
 ESTABLISHED = struct.Struct("=24xII")
 OWNED = struct.Struct("=24x32sQ")
 DECIDED = struct.Struct("=24xII")
+SPOKE = struct.Struct("=24xII")
 CLOSED = struct.Struct("=24xIIQQQ")
 SETTINGS = struct.Struct("=QQQQIIIHH")
-FLOW = struct.Struct("=IIBBBBIQQQQQQII40s")
+FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s")
 ROW = struct.Struct("=16s16sHHBBBBII16s")
 RULESET = struct.Struct("=II")
 MAX_ROWS = 256
@@ -45,7 +47,14 @@ PROMISE = struct.Struct("=40sQII")
 U64 = struct.Struct("=Q")
 U32 = struct.Struct("=I")
 
-_REASONS = {1: Reason.DEADLINE, 2: Reason.MPTCP, 3: Reason.SIMULTANEOUS_OPEN, 4: Reason.TABLE_FULL}
+_REASONS = {
+    1: Reason.DEADLINE,
+    2: Reason.MPTCP,
+    3: Reason.SIMULTANEOUS_OPEN,
+    4: Reason.TABLE_FULL,
+    5: Reason.PASSTHROUGH,
+    6: Reason.NOT_TLS,
+}
 _SIDE_BIT = {Side.CLIENT: 1, Side.SERVER: 2}
 
 
@@ -82,7 +91,7 @@ def _owner(data: bytes) -> Owner:
 
 
 def _seen(cookie: int, time_ns: int, data: bytes) -> FlowSeen:
-    tuple_, rule, side, mode, state, syn_held, owner = SEEN.unpack(data)
+    tuple_, rule, side, mode, state, syn_held, owner, passthrough, _ = SEEN.unpack(data)
     who = _owner(owner)
     return FlowSeen(
         cookie=cookie,
@@ -94,6 +103,7 @@ def _seen(cookie: int, time_ns: int, data: bytes) -> FlowSeen:
         state=State(state),
         syn_held=bool(syn_held),
         owner=who if who.pid else None,
+        passthrough=bool(passthrough),
     )
 
 
@@ -125,12 +135,18 @@ def _closed(cookie: int, time_ns: int, data: bytes) -> FlowClosed:
     )
 
 
+def _spoke(cookie: int, time_ns: int, data: bytes) -> FlowSpoke:
+    tls, _ = SPOKE.unpack(data)
+    return FlowSpoke(cookie=cookie, time_ns=time_ns, tls=bool(tls))
+
+
 _DECODERS: dict[int, Callable[[int, int, bytes], CaptureEvent]] = {
     1: _seen,
     2: _established,
     3: _owned,
     4: _decided,
     5: _closed,
+    6: _spoke,
 }
 
 
@@ -152,7 +168,8 @@ def _row(match: Match) -> bytes:
     low, high = match.ports
     comm = match.comm.encode()[:15].ljust(16, b"\0")
     family = 0 if network is None else network.version
-    return ROW.pack(base, mask, low, high, sides, match.mode, bool(match.comm), family, match.rule, 0, comm)
+    flags = (sides, match.mode, bool(match.comm), family, match.rule, match.passthrough)
+    return ROW.pack(base, mask, low, high, *flags, comm)
 
 
 def pack_rules(rules: RuleSet) -> bytes:

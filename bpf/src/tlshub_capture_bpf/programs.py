@@ -13,7 +13,7 @@ OBJECT = Path(__file__).with_name("capture.bpf.o")
 SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
 ADOPT = "adopt"
-CALLS = frozenset({"move_flow", "promise", "ask_rule", "announce", "arm_probe"})
+CALLS = frozenset({"move_flow", "promise", "leave", "ask_rule", "announce", "arm_probe"})
 CGROUP = ("wall", "hold_fin", "set_option", SOCKOPS)  # sockops last: what it marks, the others must already hold
 
 

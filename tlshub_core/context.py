@@ -16,6 +16,7 @@ from tlshub_core.types.flow import Address, Flow, Mode, Pod, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend, Identity, MappingSource
 from tlshub_core.types.keys import Cipher
 
+LEFT_NS = 30_000_000_000  # longer than a first segment takes; one that comes later is held, and ends by its mode
 EXPECTED_NS = 330_000_000_000  # longer than TCP tries: what was promised to the peer never begins as NEW
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)  # EINVAL: link-local, of an interface unknown
 _NOT_HELD = (State.OPEN, State.REFUSED, State.CLEAR)
@@ -57,10 +58,7 @@ class Context:
 
     async def expect(self, tuple4: Tuple4) -> Mode:
         """Promise that the accepting end, come or to come, is held and will be KTLS."""
-        if not self.mine(tuple4.server):
-            raise Refused(f"'{tuple4.server}' is not an address of node '{self.identity.node}'", Reason.NOT_MINE)
-        if tuple4.server_port == self.identity.port:
-            raise Refused("that port is the agents' own", Reason.NO_RULE)
+        self._check_mine(tuple4)
         _, mode = self._backend.match(Side.SERVER, tuple4.client, tuple4.server_port)
         if mode <= Mode.OBSERVE:
             raise Refused(f"no rule holds connections to port {tuple4.server_port}", Reason.NO_RULE)
@@ -68,6 +66,19 @@ class Context:
         if before in (State.CLEAR, State.REFUSED):
             raise Refused(f"the connection is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
         return mode
+
+    async def leave(self, tuple4: Tuple4) -> None:
+        """Promise that the accepting end, come or to come, is in clear, as this node's own rule has it."""
+        self._check_mine(tuple4)
+        if not self._backend.leave(tuple4, time.monotonic_ns() + LEFT_NS):
+            message = f"no rule here leaves TLS to port {tuple4.server_port} alone, or the connection is decided upon"
+            raise Refused(message, Reason.NO_RULE)
+
+    def _check_mine(self, tuple4: Tuple4) -> None:
+        if not self.mine(tuple4.server):
+            raise Refused(f"'{tuple4.server}' is not an address of node '{self.identity.node}'", Reason.NOT_MINE)
+        if tuple4.server_port == self.identity.port:
+            raise Refused("that port is the agents' own", Reason.NO_RULE)
 
     def emit(self, event: Event) -> None:
         """Hand an event to the sinks."""

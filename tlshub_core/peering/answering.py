@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the listening side answers to SECURE: every check, in order, before the promise READY."""
+"""What the listening side answers to SECURE and LEAVE: every check, in order, before the promise READY or LEFT."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from uuid import UUID
 
 from tlshub_core.peering import exporter
 from tlshub_core.peering.channel import Channel
-from tlshub_core.peering.frames import NONCE_SIZE, Ready, Refuse, Secure
+from tlshub_core.peering.frames import NONCE_SIZE, Leave, Left, Ready, Refuse, Secure
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.pending import SessionPending
 from tlshub_core.peering.settings import Settings
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.flow import Tuple4
 from tlshub_core.types.interfaces import AgentContext
 from tlshub_core.types.keys import Cipher
 
@@ -27,28 +28,38 @@ class Answers:
         self._seen: OrderedDict[UUID, None] = OrderedDict()
         self._outstanding = 0
 
-    async def answer(self, secure: Secure) -> Ready | Refuse:
-        """READY, with the flow offered to its connection, or REFUSE; an error refuses this flow alone."""
+    async def answer(self, asked: Secure | Leave) -> Ready | Left | Refuse:
+        """READY, with the flow offered to its connection, LEFT, or REFUSE; an error refuses this flow alone."""
         try:
-            cipher = self._check(secure)
-            await self._agent.expect(secure.tuple4)
-            return self._promise(secure, cipher)
+            return await (self._secure(asked) if isinstance(asked, Secure) else self._leave(asked))
         except (Refused, Unavailable) as error:
-            return Refuse(flow=secure.flow, reason=error.reason, detail=str(error))
+            return Refuse(flow=asked.flow, reason=error.reason, detail=str(error))
         except Unsupported as error:
-            return Refuse(flow=secure.flow, reason=Reason.UNSUPPORTED, detail=str(error))
+            return Refuse(flow=asked.flow, reason=Reason.UNSUPPORTED, detail=str(error))
         except TlshubError as error:
-            return Refuse(flow=secure.flow, reason=Reason.PROVIDER_FAILED, detail=str(error))
+            return Refuse(flow=asked.flow, reason=Reason.PROVIDER_FAILED, detail=str(error))
         except Exception:
             self._agent.log.exception("the answer to a flow of node '%s' failed", self._node)
-            return Refuse(flow=secure.flow, reason=Reason.PROVIDER_BUG, detail="see the log of this node's agent")
+            return Refuse(flow=asked.flow, reason=Reason.PROVIDER_BUG, detail="see the log of this node's agent")
+
+    async def _secure(self, secure: Secure) -> Ready:
+        cipher = self._check(secure)
+        await self._agent.expect(secure.tuple4)
+        return self._promise(secure, cipher)
+
+    async def _leave(self, leave: Leave) -> Left:
+        """Only the node of the client's address may say it, and this node's own rule has to allow it."""
+        self._check_replay(leave.flow)
+        self._check_origin(leave.tuple4)
+        await self._agent.leave(leave.tuple4)
+        return Left(flow=leave.flow)
 
     def _check(self, secure: Secure) -> Cipher:
         self._check_replay(secure.flow)
         if secure.provider not in self._agent.providers_allowed:
             message = f"provider '{secure.provider}' is not in 'providers_allowed' here"
             raise Refused(message, Reason.PROVIDER_NOT_ALLOWED)
-        self._check_origin(secure)
+        self._check_origin(secure.tuple4)
         if self._outstanding >= self._settings.max_pending:
             raise Refused(f"{self._outstanding} flows were answered and have not come yet", Reason.OVERLOADED)
         for cipher in self._agent.ciphers:
@@ -63,14 +74,14 @@ class Answers:
         if len(self._seen) > self._settings.max_seen:
             self._seen.popitem(last=False)
 
-    def _check_origin(self, secure: Secure) -> None:
-        pod = self._agent.pod(secure.tuple4.client)
+    def _check_origin(self, tuple4: Tuple4) -> None:
+        pod = self._agent.pod(tuple4.client)
         if pod is None and self._agent.identity.any_node:
             return
         if pod is None:
-            raise Refused(f"the mapping here does not know '{secure.tuple4.client}'", Reason.NOT_YOURS)
+            raise Refused(f"the mapping here does not know '{tuple4.client}'", Reason.NOT_YOURS)
         if pod.node.name != self._node:
-            message = f"'{secure.tuple4.client}' is on node '{pod.node.name}', not on '{self._node}'"
+            message = f"'{tuple4.client}' is on node '{pod.node.name}', not on '{self._node}'"
             raise Refused(message, Reason.NOT_YOURS)
 
     def _promise(self, secure: Secure, cipher: Cipher) -> Ready:

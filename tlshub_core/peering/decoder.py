@@ -18,6 +18,8 @@ from tlshub_core.peering.frames import (
     Foreign,
     Frame,
     FrameError,
+    Leave,
+    Left,
     Ready,
     Refuse,
     Secure,
@@ -99,14 +101,22 @@ def decode(data: bytes) -> Frame:
     body = _Body(data)
     if data[2] > VERSION:
         return Foreign(flow=body.flow(), version=data[2])
-    if data[2] < VERSION:
-        raise FrameError(f"a frame of version {data[2]}")
-    frame = _known(data[3], body)
+    frame = _known(_type(data), body)
     body.end()
     return frame
 
 
-def _known(kind: int, body: _Body) -> Frame:
+def _type(data: bytes) -> Type:
+    try:
+        kind = Type(data[3])
+    except ValueError as error:
+        raise FrameError(f"a frame of unknown type {data[3]}") from error
+    if data[2] != kind.version:
+        raise FrameError(f"a '{kind.name.lower()}' frame of version {data[2]}")
+    return kind
+
+
+def _known(kind: Type, body: _Body) -> Frame:
     match kind:
         case Type.SECURE:
             return _secure(body)
@@ -116,7 +126,10 @@ def _known(kind: int, body: _Body) -> Frame:
             return _refuse(body)
         case Type.WELCOME:
             return Welcome()
-    raise FrameError(f"a frame of unknown type {kind}")
+        case Type.LEAVE:
+            return Leave(flow=body.flow(), tuple4=_tuple(body))
+        case Type.LEFT:
+            return Left(flow=body.flow())
 
 
 def _secure(body: _Body) -> Secure:

@@ -3,6 +3,7 @@
 
 `u16 length (of the whole frame, big-endian), u8 version, u8 type, body`; at most 1024 bytes. In every frame about a
 flow the flow's id is the first 16 bytes of the body, in every version to come, so that a newer one can be answered.
+A frame carries the version that brought its type: an agent that does not know it refuses that flow, and nothing else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from tlshub_core.peering import tuples
 from tlshub_core.types.errors import Reason, TlshubError
 from tlshub_core.types.flow import Tuple4
 
-VERSION = 1
+VERSION = 2
 HEADER_SIZE = 4
 MAX_FRAME = 1024
 NONCE_SIZE = 32
@@ -36,6 +37,13 @@ class Type(IntEnum):
     READY = 2
     REFUSE = 3
     WELCOME = 4
+    LEAVE = 5
+    LEFT = 6
+
+    @property
+    def version(self) -> int:
+        """The version of the protocol that brought it."""
+        return 1 if self <= Type.WELCOME else 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +81,21 @@ class Welcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """The dialler's application speaks TLS itself: it will leave that connection alone if the listener does, too."""
+
+    flow: UUID
+    tuple4: Tuple4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """The listener leaves the connection alone: its end is in clear, or will be."""
+
+    flow: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Foreign:
     """A frame of a newer version, of which only the flow can be told; never sent."""
 
@@ -80,7 +103,7 @@ class Foreign:
     version: int
 
 
-Sendable = Secure | Ready | Refuse | Welcome
+Sendable = Secure | Ready | Refuse | Welcome | Leave | Left
 Frame = Sendable | Foreign
 
 
@@ -90,7 +113,7 @@ def encode(frame: Sendable) -> bytes:
     size = HEADER_SIZE + len(body)
     if size > MAX_FRAME:
         raise ValueError(f"a frame of {size} bytes, at most {MAX_FRAME} are allowed")
-    return size.to_bytes(2, "big") + bytes((VERSION, kind)) + body
+    return size.to_bytes(2, "big") + bytes((kind.version, kind)) + body
 
 
 def _body(frame: Sendable) -> tuple[Type, bytes]:
@@ -105,6 +128,10 @@ def _body(frame: Sendable) -> tuple[Type, bytes]:
             return Type.REFUSE, frame.flow.bytes + _short(reason) + len(detail).to_bytes(2, "big") + detail
         case Welcome():
             return Type.WELCOME, b""
+        case Leave():
+            return Type.LEAVE, frame.flow.bytes + tuples.pack(frame.tuple4)
+        case Left():
+            return Type.LEFT, frame.flow.bytes
 
 
 def _secure_rest(frame: Secure) -> bytes:

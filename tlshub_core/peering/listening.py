@@ -11,7 +11,19 @@ from tlshub_core.peering.answering import Answers
 from tlshub_core.peering.binding import BACKLOG, bind, peer_address
 from tlshub_core.peering.channel import Channel
 from tlshub_core.peering.dial import EngineFactory
-from tlshub_core.peering.frames import NO_FLOW, Foreign, Frame, FrameError, Ready, Refuse, Secure, Welcome
+from tlshub_core.peering.frames import (
+    NO_FLOW,
+    VERSION,
+    Foreign,
+    Frame,
+    FrameError,
+    Leave,
+    Left,
+    Ready,
+    Refuse,
+    Secure,
+    Welcome,
+)
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.settings import Settings
 from tlshub_core.types.errors import Reason, Refused, Unavailable
@@ -132,10 +144,10 @@ class Listener:
         )
 
 
-async def _answer(answers: Answers, frame: Frame) -> Ready | Refuse:
-    if isinstance(frame, Secure):
+async def _answer(answers: Answers, frame: Frame) -> Ready | Left | Refuse:
+    if isinstance(frame, Secure | Leave):
         return await answers.answer(frame)
     if isinstance(frame, Foreign):
-        detail = f"version {frame.version} is newer than this agent, which knows version 1"
+        detail = f"version {frame.version} is newer than this agent, which knows version {VERSION}"
         return Refuse(flow=frame.flow, reason=Reason.UNSUPPORTED_VERSION, detail=detail)
     raise FrameError(f"a '{type(frame).__name__.lower()}' frame from the dialling side")

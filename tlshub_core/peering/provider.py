@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tlshub_core.peering import exporter
 from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.peering.dialling import Dialler
-from tlshub_core.peering.frames import NONCE_SIZE, Ready, Secure
+from tlshub_core.peering.frames import NONCE_SIZE, Leave, Ready, Secure
 from tlshub_core.peering.listening import Listener
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.pending import SessionPending
@@ -71,15 +71,26 @@ class PeeringProvider:
 
     async def prepare(self, flow: Flow) -> Pending:
         """Client side: ask the peer's agent. Server side: wait until the peer's agent has asked, cancellable."""
-        running = self._running
-        if running is None:
-            raise Unavailable(f"provider '{self.name}' is not running", Reason.SHUTDOWN)
+        running = self._started()
         if flow.side is Side.SERVER:
             return await self._take(running, flow)
         return await self._ask(running, flow)
 
+    async def leave(self, flow: Flow) -> None:
+        """Agree with the peer's agent to leave the connection alone; the flow has to be NEW, and is not moved."""
+        session = await _session(self._started(), flow)
+        await session.leave(Leave(flow=flow.id, tuple4=flow.tuple))
+
+    def _started(self) -> _Running:
+        if self._running is None:
+            raise Unavailable(f"provider '{self.name}' is not running", Reason.SHUTDOWN)
+        return self._running
+
     async def _take(self, running: _Running, flow: Flow) -> Pending:
-        """An agent asks before it lets the SYN go, or in a session that is up: from one without, none will come."""
+        """An agent asks before it lets the SYN go, or in a session that is up: from one without, none will come.
+
+        Not so under a rule with passthrough: there it asks when it has seen what the client sends first.
+        """
         if flow.mode is not Mode.PREFER:
             return await running.offers.take(flow.tuple)
         try:
@@ -97,6 +108,8 @@ class PeeringProvider:
         """Until when to wait, on the loop's clock: shortly before the deadline, at which the programs release it."""
         deadline = flow.deadline_ns / 1e9
         last = deadline - min(0.25, (deadline - time.monotonic()) / 10)
+        if flow.passthrough:
+            return last
         unknown = flow.peer is None or not running.listener.knows(flow.peer.name)
         return min(last, time.monotonic() + self._settings.stranger_grace_s) if unknown else last
 

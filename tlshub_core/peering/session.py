@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tlshub_core.peering.channel import Channel
-from tlshub_core.peering.frames import Foreign, Frame, FrameError, Ready, Refuse, Secure
+from tlshub_core.peering.frames import Foreign, Frame, FrameError, Leave, Left, Ready, Refuse, Secure
 from tlshub_core.peering.settings import Settings
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable
 from tlshub_core.types.flow import Address
@@ -32,7 +32,7 @@ class Session:
         self.ended: Ended | None = None
         self._channel, self._settings = channel, settings
         self._born = time.monotonic()
-        self._asks: dict[UUID, asyncio.Future[Ready]] = {}
+        self._asks: dict[UUID, asyncio.Future[Ready | Left]] = {}
         self._retired = False
 
     @property
@@ -51,16 +51,32 @@ class Session:
 
         With Unavailable the peer may have got the frame, so the flow must not go on in clear.
         """
+        answer = await self._exchange(secure)
+        if not isinstance(answer, Ready):
+            raise self._contradicted(answer)
+        return answer
+
+    async def leave(self, leave: Leave) -> None:
+        """Send LEAVE and await LEFT; raises as `ask`. With Unavailable the peer's end may be in clear, never TLS."""
+        answer = await self._exchange(leave)
+        if not isinstance(answer, Left):
+            raise self._contradicted(answer)
+
+    def _contradicted(self, answer: Ready | Left) -> Unavailable:
+        detail = f"node '{self.node}' answered with a '{type(answer).__name__.lower()}' frame that was not asked for"
+        return _unavailable(self.end(Reason.PROVIDER_FAILED, detail))
+
+    async def _exchange(self, asked: Secure | Leave) -> Ready | Left:
         if self.ended is not None:
             raise _unavailable(self.ended)
-        answer: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
-        self._asks[secure.flow] = answer
+        answer: asyncio.Future[Ready | Left] = asyncio.get_running_loop().create_future()
+        self._asks[asked.flow] = answer
         self.count += 1
         try:
-            self._channel.send(secure)
+            self._channel.send(asked)
             return await answer
         finally:
-            self._asks.pop(secure.flow, None)
+            self._asks.pop(asked.flow, None)
             self._close_if_drained()
 
     async def run(self) -> Ended:
@@ -96,13 +112,13 @@ class Session:
             self.end(Reason.CLOSED, "renewed")
 
     def _answer(self, frame: Frame) -> None:
-        if not isinstance(frame, Ready | Refuse | Foreign):
+        if not isinstance(frame, Ready | Left | Refuse | Foreign):
             raise FrameError(f"a '{type(frame).__name__.lower()}' frame from the listening side")
         # No one waits any more for an ask that was cancelled; its answer is still a good frame.
         answer = self._asks.get(frame.flow)
         if answer is None or answer.done():
             return
-        if isinstance(frame, Ready):
+        if isinstance(frame, Ready | Left):
             answer.set_result(frame)
         elif isinstance(frame, Refuse):
             message = f"node '{self.node}' refused: {frame.detail or frame.reason.value}"

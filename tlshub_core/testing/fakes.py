@@ -22,7 +22,8 @@ class FakeAgent:
     """An AgentContext: the mapping is `pods`, this node's own addresses those of its pods.
 
     A flow is NEW until `ask` moves it to ASKED; set `states[flow.id]` to have it refused. `refuse` makes `expect`
-    refuse with that reason. `events`, `expected` and `warm_peers` record what the provider said.
+    refuse with that reason, `leaves` false makes `leave` refuse. `events`, `expected`, `left` and `warm_peers` record
+    what the provider said.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class FakeAgent:
         self.refuse: Reason | None = None
         self.states: dict[UUID, State] = {}
         self.expected: list[Tuple4] = []
+        self.left: list[Tuple4] = []
+        self.leaves = True
         self.events: list[Event] = []
         self.warm_peers: dict[Address, bool] = {}
         self._pods = {pod.address: pod for pod in pods if pod.address is not None}
@@ -68,6 +71,14 @@ class FakeAgent:
             raise Refused(f"'{tuple4.server}' is not an address of '{self.identity.node}'", Reason.NOT_MINE)
         self.expected.append(tuple4)
         return self.mode
+
+    async def leave(self, tuple4: Tuple4) -> None:
+        """Record the promise to leave it alone; raises Refused as `expect`, and where `leaves` is false."""
+        if not self.mine(tuple4.server):
+            raise Refused(f"'{tuple4.server}' is not an address of '{self.identity.node}'", Reason.NOT_MINE)
+        if not self.leaves:
+            raise Refused(f"no rule leaves TLS to port {tuple4.server_port} alone", Reason.NO_RULE)
+        self.left.append(tuple4)
 
     def said(self, kind: type[E]) -> list[E]:
         """The events of that type, in order."""

@@ -6,19 +6,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 from tlshub_capture_openssl.engine import engines
 
-from tlshub_core.api import Reason, State, Unavailable, events
+from tlshub_core.api import LeavingProvider, Reason, Refused, State, Unavailable, events
 from tlshub_core.peering.channel import Channel
-from tlshub_core.peering.frames import Ready, Secure, Sendable, Welcome
+from tlshub_core.peering.frames import Leave, Left, Ready, Refuse, Secure, Sendable, Welcome
 from tlshub_core.testing import pair as pairs
 from tlshub_core.testing.exchanges import fails, fails_new
 from tlshub_core.testing.pair import Pair
 
 Nodes = Callable[..., Pair]
 Script = Callable[[Channel], Awaitable[None]]
+OTHER = UUID(int=9)
 
 
 @asynccontextmanager
@@ -57,7 +59,7 @@ def raw(channel: Channel, data: bytes) -> None:
     ("data", "message"),
     [
         (b"SSH-2.0-x\r\n", "speaks another protocol: a frame of 21331 bytes"),
-        (b"\x00\x18\x02\x04" + bytes(20), "did not begin with a welcome"),
+        (b"\x00\x18\x03\x04" + bytes(20), "did not begin with a welcome"),
         (b"", "closed the connection"),
     ],
 )
@@ -114,7 +116,7 @@ async def test_the_end_of_the_connection_is_no_answer(nodes: Nodes) -> None:
 async def test_strange_flows_and_versions_leave_the_session_alone(nodes: Nodes) -> None:
     async def script(channel: Channel) -> None:
         first = await asked(channel)
-        raw(channel, b"\x00\x14\x02\x63" + first.flow.bytes)
+        raw(channel, b"\x00\x14\x03\x63" + first.flow.bytes)
         second = (await channel.receive())[0]
         assert isinstance(second, Secure)
         channel.send(ready(first, 51))
@@ -129,3 +131,43 @@ async def test_strange_flows_and_versions_leave_the_session_alone(nodes: Nodes) 
         assert error.reason is Reason.UNSUPPORTED_VERSION
         await pair.client.prepare(pairs.flows(40_002)[0])
         assert pair.client_agent.said(events.SessionDown) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (lambda leave: Ready(flow=leave.flow, nonce=bytes(32), cipher=51), Unavailable),
+        (lambda _: Left(flow=OTHER), Refused),
+        (lambda leave: leave, Unavailable),
+    ],
+)
+async def test_nothing_but_its_own_left_lets_a_flow_go(
+    nodes: Nodes, answer: Callable[[Leave], Sendable], kind: type[Exception]
+) -> None:
+    async def script(channel: Channel) -> None:
+        channel.send(Welcome())
+        frame = (await channel.receive())[0]
+        assert isinstance(frame, Leave)
+        channel.send(answer(frame))
+        channel.send(Refuse(flow=frame.flow, reason=Reason.NO_RULE))
+        with pytest.raises(Unavailable):
+            await channel.receive()
+
+    pair = nodes()
+    async with rogue(pair, script):
+        assert isinstance(pair.client, LeavingProvider)
+        with pytest.raises(kind):
+            await pair.client.leave(pairs.flows(40_001)[0])
+
+
+async def test_left_is_no_answer_to_secure(nodes: Nodes) -> None:
+    async def script(channel: Channel) -> None:
+        channel.send(Left(flow=(await asked(channel)).flow))
+        with pytest.raises(Unavailable):
+            await channel.receive()
+
+    pair = nodes()
+    async with rogue(pair, script):
+        error = await fails(pair, pairs.flows(40_001)[0])
+        assert isinstance(error, Unavailable)
+        assert "answered with a 'left' frame that was not asked for" in str(error)

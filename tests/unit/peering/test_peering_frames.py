@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tlshub_core.peering import frames, tuples
 from tlshub_core.peering.decoder import FrameDecoder
-from tlshub_core.peering.frames import Foreign, FrameError, Ready, Refuse, Secure, Sendable, Welcome
+from tlshub_core.peering.frames import Foreign, FrameError, Leave, Left, Ready, Refuse, Secure, Sendable, Welcome
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Tuple4
 
@@ -37,7 +37,9 @@ secures = st.builds(
 )
 readies = st.builds(Ready, flow=st.uuids(), nonce=nonces, cipher=numbers)
 refusals = st.builds(Refuse, flow=st.uuids(), reason=st.sampled_from(Reason), detail=printable)
-any_frame = secures | readies | refusals | st.just(Welcome())
+leaves = st.builds(Leave, flow=st.uuids(), tuple4=v4 | v6)
+lefts = st.builds(Left, flow=st.uuids())
+any_frame = secures | readies | refusals | leaves | lefts | st.just(Welcome())
 
 
 @given(st.lists(any_frame, max_size=4), st.data())
@@ -70,7 +72,7 @@ def test_changed_frames_raise_nothing_but_frame_errors(frame: Sendable, data: st
             assert isinstance(other, Foreign | Refuse) or frames.encode(other) == wire
 
 
-@given(secures | readies | refusals, st.integers(2, 255), st.binary(max_size=100))
+@given(secures | readies | refusals, st.integers(3, 255), st.binary(max_size=100))
 def test_newer_version_still_names_its_flow(frame: Secure | Ready | Refuse, version: int, more: bytes) -> None:
     body = frame.flow.bytes + more
     wire = (4 + len(body)).to_bytes(2, "big") + bytes((version, 77)) + body
@@ -100,8 +102,10 @@ def test_short_bodies_are_refused(frame: Sendable, cut: int) -> None:
         (b"\xff\xff", "a frame of 65535 bytes, 4 to 1024 are allowed"),
         (b"\x00\x03\x01\x01", "a frame of 3 bytes, 4 to 1024 are allowed"),
         (b"\x00\x04\x01\x09", "a frame of unknown type 9"),
-        (b"\x00\x04\x00\x04", "a frame of version 0"),
-        (b"\x00\x04\x02\x04", "a frame that ends too early"),
+        (b"\x00\x04\x00\x04", "a 'welcome' frame of version 0"),
+        (b"\x00\x04\x02\x04", "a 'welcome' frame of version 2"),
+        (b"\x00\x15\x01\x06" + bytes(17), "a 'left' frame of version 1"),
+        (b"\x00\x04\x03\x04", "a frame that ends too early"),
         (b"GET / HTTP/1.1\r\n", "a frame of 18245 bytes, 4 to 1024 are allowed"),
     ],
 )

@@ -20,6 +20,7 @@ def tlshub_key_providers() -> Iterable[KeyProviderSpec]:
             summary="keys exported from mutual TLS 1.3 sessions between agents (OpenSSL)",
             config=OpenSslConfig,
             factory=make,
+            passthrough=True,
         )
     ]
 

@@ -42,7 +42,17 @@ def choose(config: Config, registry: Registry) -> Chosen:
         backend=None if backend == AUTO else registry.capture_backend(backend),
     )
     _check_tables(config, registry, chosen.specs())
+    _check_passthrough(config, chosen.providers)
     return chosen
+
+
+def _check_passthrough(config: Config, providers: Mapping[str, KeyProviderSpec]) -> None:
+    for rule in config.rules:
+        name = rule.provider or config.keys.provider
+        if rule.passthrough is not None and not providers[name].passthrough:
+            cannot = f"provider '{name}' cannot tell a peer to leave a connection alone"
+            message = f"rule '{rule.name}': {cannot}: leave 'passthrough' out, or use a provider that can"
+            raise config.error(message, table="[rule]", key="passthrough")
 
 
 def _check_tables(config: Config, registry: Registry, specs: list[Spec[Any]]) -> None:

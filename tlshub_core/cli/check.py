@@ -16,7 +16,7 @@ from tlshub_core.plugins import Registry
 from tlshub_core.types.capture import Match, RuleSet
 from tlshub_core.types.flow import Side
 
-_COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process")
+_COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process", "passthrough")
 
 
 @click.command("check", short_help="Check a configuration and its plugins.")
@@ -53,7 +53,8 @@ def _row(rules: RuleSet, match: Match) -> tuple[str, ...]:
     directions = {Side.SERVER: "in", Side.CLIENT: "out"}
     direction = "both" if len(match.sides) == 2 else directions[next(iter(match.sides))]
     peer = str(match.network) if match.network is not None else "any"
-    return (rules.names[match.rule], match.mode.name.lower(), direction, ports, peer, match.comm or "any")
+    spared = "tls" if match.passthrough else "none"
+    return (rules.names[match.rule], match.mode.name.lower(), direction, ports, peer, match.comm or "any", spared)
 
 
 def _summary(config: Config) -> dict[str, object]:

@@ -104,6 +104,7 @@ def _config(document: Document, path: Path, first: Sequence[Rule], old: legacy.L
         notices=(*(old.notices if old else ()), *_notices(document, first, old)),
     )
     _check_names(config)
+    _check_patience(config)
     return config
 
 
@@ -114,6 +115,13 @@ def _check_names(config: Config) -> None:
     ]
     if twice:
         raise joined(twice)
+
+
+def _check_patience(config: Config) -> None:
+    patience, deadline = config.capture.passthrough_patience_ms, config.capture.handshake_deadline_ms
+    if patience >= deadline and any(rule.passthrough for rule in config.rules):
+        message = f"{patience} is no less than 'handshake_deadline_ms' ({deadline}): no time is left to ask the peer"
+        raise config.error(message, table="capture", key="passthrough_patience_ms")
 
 
 def _notices(document: Document, first: Sequence[Rule], old: legacy.Legacy | None) -> list[str]:

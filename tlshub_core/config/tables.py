@@ -35,13 +35,17 @@ class Table(BaseModel):
 
 
 class Capture(Table):
-    """How connections are seen and held; `backend` 'auto' takes the best installed one."""
+    """How connections are seen and held; `backend` 'auto' takes the best installed one.
+
+    `passthrough_patience_ms`: under a rule with 'passthrough', a client that has sent nothing by then is captured.
+    """
 
     backend: Text = "auto"
     cgroup: File = Path("/sys/fs/cgroup")
     pins: File = Path("/sys/fs/bpf/tlshub")
     gate_deadline_ms: Milliseconds = 200
     handshake_deadline_ms: Milliseconds = 5000
+    passthrough_patience_ms: Milliseconds = 200
     existing: Literal["report", "reset"] = "report"
     table_size: Annotated[int, Strict(), Field(ge=16, le=1 << 24)] = 65536
 
@@ -109,12 +113,20 @@ class Match(Table):
 
 
 class Rule(Table):
-    """One rule; the first that matches decides."""
+    """One rule; the first that matches decides. `passthrough` leaves alone what is TLS of the application's own."""
 
     name: Text
     match: Match = Match()
     mode: Mode
     provider: Text | None = None
+    passthrough: Literal["tls"] | None = None
+
+    @model_validator(mode="after")
+    def _only_what_is_held_can_be_let_through(self) -> Rule:
+        if self.passthrough is not None and self.mode <= AnyMode.OBSERVE:
+            name = self.mode.name.lower()
+            raise ValueError(f"'passthrough' is for modes 'prefer' and 'require': '{name}' holds nothing, leave it out")
+        return self
 
 
 class Document(Table):

@@ -49,6 +49,7 @@ def _rows(config: Config, number: int, rule: Rule, mapping: MappingSource | None
             ports=ports,
             network=network,
             comm=match.process or "",
+            passthrough=rule.passthrough is not None,
         )
         for ports in match.ports or (_ANY_PORT,)
         for network in _networks(config, rule, mapping)

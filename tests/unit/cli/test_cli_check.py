@@ -20,12 +20,12 @@ def test_check_prints_the_compiled_rules(config: Path) -> None:
     result = _run("check", config)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "rule  mode     direction  ports      peer         process",
-        "web   require  in         80         10.0.0.1/32  any",
-        "web   require  in         80         fd00::1/128  any",
-        "web   require  in         8000-8100  10.0.0.1/32  any",
-        "web   require  in         8000-8100  fd00::1/128  any",
-        "rest  observe  both       any        any          any",
+        "rule  mode     direction  ports      peer         process  passthrough",
+        "web   require  in         80         10.0.0.1/32  any      none",
+        "web   require  in         80         fd00::1/128  any      none",
+        "web   require  in         8000-8100  10.0.0.1/32  any      none",
+        "web   require  in         8000-8100  fd00::1/128  any      none",
+        "rest  observe  both       any        any          any      none",
         f"'{config}' is in order: 2 rules, 5 rows",
     ]
 
@@ -34,7 +34,8 @@ def test_check_json(config: Path) -> None:
     found = json.loads(_run("check", config, "--json").stdout)
     assert found["providers"] == ["openssl"]
     assert found["rules"][0] == {
-        "rule": "web", "mode": "require", "direction": "in", "ports": "80", "peer": "10.0.0.1/32", "process": "any"
+        "rule": "web", "mode": "require", "direction": "in", "ports": "80", "peer": "10.0.0.1/32", "process": "any",
+        "passthrough": "none",
     }  # fmt: skip
 
 
@@ -64,6 +65,12 @@ def test_check_finds_what_is_wrong(config: Path, old: str, new: str, status: int
     assert message in result.stderr
     assert all(line.startswith("error: ") for line in result.stderr.splitlines())
     assert result.stdout == ""
+
+
+def test_check_shows_what_is_let_through(config: Path) -> None:
+    config.write_text(config.read_text().replace('mode = "require"', 'mode = "require"\npassthrough = "tls"'))
+    rows = json.loads(_run("check", config, "--json").stdout)["rules"]
+    assert [row["passthrough"] for row in rows] == ["tls"] * 4 + ["none"]
 
 
 def test_check_of_a_legacy_file_says_what_it_implies(config: Path) -> None:

@@ -11,6 +11,7 @@ backend = "auto"
 cgroup = "/sys/fs/cgroup"
 pins = "/sys/fs/bpf/tlshub"
 gate_deadline_ms = 200
+passthrough_patience_ms = 300
 handshake_deadline_ms = 5000
 existing = "reset"
 table_size = 1024
@@ -37,6 +38,7 @@ keylog_file = "keys.log"
 name = "web"
 match = { ports = [80, "8000-8100"], cidrs = ["10.0.0.0/8", "fd00::1"], direction = "both" }
 mode = "require"
+passthrough = "tls"
 [[rule]]
 name = "curl"
 match = { process = "curl", direction = "out", pods = ["api-1"] }

@@ -16,13 +16,14 @@ from tlshub_core.config import default_file, load, rule_from_option
 def test_full_file(tmp_path: Path) -> None:
     config = load(write(tmp_path, FULL))
     assert config.capture.existing == "reset"
-    assert config.capture.table_size == 1024
+    assert (config.capture.table_size, config.capture.passthrough_patience_ms) == (1024, 300)
     assert config.keys.ciphers == (Cipher.AES_GCM_256, Cipher.AES_GCM_128)
     assert config.providers() == ("quartz", "zircon")
     web, curl = config.rules
     assert web.match.ports == ((80, 80), (8000, 8100))
     assert web.match.cidrs == (IPv4Network("10.0.0.0/8"), IPv6Network("fd00::1/128"))
     assert (web.mode, curl.mode, curl.provider) == (Mode.REQUIRE, Mode.BYPASS, "zircon")
+    assert (web.passthrough, curl.passthrough) == ("tls", None)
     assert config.events.sinks == ("log", "jsonl")
     assert any("keys.log" in notice for notice in config.notices)
 

@@ -89,6 +89,27 @@ def test_rule_needs_a_known_mode_and_a_name_of_its_own(tmp_path: Path) -> None:
     assert "'a' is the name of 2 rules" in str(_error(tmp_path, MINIMAL + twice))
 
 
+@pytest.mark.parametrize(
+    ("rule", "table", "key", "message"),
+    [
+        ("mode = 'require'\npassthrough = 'ssh'", "[rule]", "passthrough", "rule number 1: input should be 'tls'"),
+        ("mode = 'require'\npassthrough = true", "[rule]", "passthrough", "rule number 1: input should be 'tls'"),
+        ("mode = 'bypass'\npassthrough = 'tls'", "[rule]", "", "'bypass' holds nothing, leave it out"),
+        ("mode = 'observe'\npassthrough = 'tls'", "[rule]", "", "is for modes 'prefer' and 'require'"),
+        (
+            "mode = 'prefer'\npassthrough = 'tls'\n[capture]\npassthrough_patience_ms = 5000",
+            "capture",
+            "passthrough_patience_ms",
+            "5000 is no less than 'handshake_deadline_ms' (5000): no time is left to ask the peer",
+        ),
+    ],
+)
+def test_passthrough_errors(tmp_path: Path, rule: str, table: str, key: str, message: str) -> None:
+    error = _error(tmp_path, MINIMAL + f"[[rule]]\nname = 'a'\n{rule}\n")
+    assert (error.table, error.key) == (table, key)
+    assert message in str(error)
+
+
 def test_several_errors_are_all_told(tmp_path: Path) -> None:
     error = _error(tmp_path, "[capture]\nbackand = 'x'\n[peering]\nport = 0\n")
     assert len(str(error).split("\n")) == 3

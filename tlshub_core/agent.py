@@ -129,6 +129,7 @@ class Agent:
             keys=keys,
             gate_ns=self._config.capture.gate_deadline_ms * MS,
             keylog=KeyLog(keylog) if keylog else None,
+            patience_ns=self._config.capture.passthrough_patience_ms * MS,
         )
 
     async def _attach(self, stack: AsyncExitStack, backend: CaptureBackend, rules: RuleSet, capture: Capture) -> None:

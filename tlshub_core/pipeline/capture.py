@@ -20,6 +20,7 @@ from tlshub_core.types.capture import (
     FlowEstablished,
     FlowOwned,
     FlowSeen,
+    FlowSpoke,
     Overrun,
     State,
 )
@@ -70,6 +71,7 @@ class Capture:
             rule=name,
             mode=seen.mode,
             deadline_ns=seen.time_ns + self._handshake_ns,
+            passthrough=seen.passthrough,
         )
         connection = Connection(self._tools, seen, flow, self._tools.keys.provider_of(flow, provider))
         self._by_cookie[seen.cookie] = connection
@@ -96,7 +98,7 @@ class Capture:
             if self._tasks.get(cookie) is asyncio.current_task():  # a socket that connects again keeps its cookie
                 del self._tasks[cookie]
 
-    def _about(self, event: FlowEstablished | FlowOwned | FlowDecided | FlowClosed) -> None:
+    def _about(self, event: FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed) -> None:
         connection = self._by_cookie.get(event.cookie)
         if connection is None:
             if isinstance(event, FlowDecided):
@@ -107,6 +109,8 @@ class Capture:
                 connection.established(event)
             case FlowOwned():
                 connection.owners.tell(event)
+            case FlowSpoke():
+                connection.first.tell(event)
             case FlowDecided():
                 self._end(event.cookie)
                 connection.ending.decided(event.state, event.reason)

@@ -9,6 +9,7 @@ import time
 
 from tlshub_core.pipeline import descriptor, ktls, release
 from tlshub_core.pipeline.ending import Ending
+from tlshub_core.pipeline.first import First
 from tlshub_core.pipeline.keys import Asked, bug
 from tlshub_core.pipeline.owners import Owners
 from tlshub_core.pipeline.tools import Tools
@@ -32,6 +33,7 @@ class Connection:
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
         self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit)
         self.ending = Ending(tools, flow, self.owners, self._established)
+        self.first = First(tools, self._established)
 
     def established(self, event: FlowEstablished) -> None:
         """TCP's handshake is complete."""
@@ -52,6 +54,14 @@ class Connection:
                 descriptor.let_go(self.ending.socket)
 
     async def _secure(self) -> None:
+        if not self.flow.passthrough:
+            return await self._proceed()
+        with self._tools.keys.announced(self.flow, self.provider):
+            self.flow = await self.first.heard(self.flow, self.seen.time_ns)
+            if not await self.first.is_left_alone(self.flow, self.provider, self.ending):
+                await self._proceed()
+
+    async def _proceed(self) -> None:
         async with asyncio.timeout_at(_loop_time(self.flow.deadline_ns)):
             asked = await self._agree()
         try:

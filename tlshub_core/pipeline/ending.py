@@ -32,14 +32,32 @@ class Ending:
         """Release in clear where that is allowed, refuse else; nothing where the application closed it first."""
         flow, now = self._flow, time.monotonic_ns()
         reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
-        if self.state() is None:
-            return
+        state = self.state()
+        if state is None or (state is State.CLEAR and flow.passthrough):
+            return  # left alone meanwhile, as was agreed with the peer: the programs say so
         if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
             self._cleared()
             self._tools.agent.emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
             return
         self._refuse()
         self._tools.agent.emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
+
+    def is_left_alone(self) -> bool:
+        """Whether the programs put it in clear, as was agreed with the peer, before the agent heard of it at all."""
+        if self.state() is not State.CLEAR:
+            return False
+        self.outcome = State.CLEAR
+        return True
+
+    def left_alone(self) -> None:
+        """Both ends agreed: this one goes in clear, unless the programs were quicker; then they say so themselves."""
+        before = self._tools.backend.move(self._flow.cookie, State.NEW, State.CLEAR)
+        if before is not State.NEW:
+            return
+        self._cleared()
+        now, why = time.monotonic_ns(), "the application speaks TLS itself"
+        clear = events.ReleasedClear(time_ns=now, flow=self._flow.id, reason=Reason.PASSTHROUGH, detail=why)
+        self._tools.agent.emit(clear)
 
     def decided(self, state: State, reason: Reason) -> None:
         """The programs decided alone; make it known, and wake whoever waits."""

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6
 
@@ -11,7 +12,7 @@ from tlshub_core.pipeline.local import NAME as LOCAL
 from tlshub_core.pipeline.local import LocalKeys
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Flow, Mode, Side
-from tlshub_core.types.interfaces import AgentContext, CaptureBackend, KeyProvider, Pending
+from tlshub_core.types.interfaces import AgentContext, CaptureBackend, KeyProvider, LeavingProvider, Pending
 from tlshub_core.types.spec import KeyProviderSpec
 
 
@@ -65,8 +66,35 @@ class Keys:
         except Exception as error:
             raise bug(provider, error) from error
 
+    async def leave(self, flow: Flow, provider: str) -> None:
+        """Have the other end left alone; raises a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
+        if provider == LOCAL:
+            return await self._agent.leave(flow.tuple)
+        running = self._providers.get(provider)
+        if running is None or not isinstance(running.provider, LeavingProvider):
+            raise Unavailable(f"provider '{provider}' cannot tell the peer to leave a connection alone")
+        try:
+            await running.provider.leave(flow)
+        except TlshubError:
+            raise
+        except Exception as error:
+            raise bug(provider, error) from error
+
+    @contextmanager
+    def announced(self, flow: Flow, provider: str) -> Iterator[None]:
+        """While the connecting end is looked at, an accepting end on this node waits for what comes of it."""
+        if provider != LOCAL or flow.side is not Side.CLIENT:
+            yield
+            return
+        announced = self._local.announce(flow.tuple)
+        try:
+            yield
+        finally:
+            self._local.decided(flow.tuple, announced)
+
     async def _prepare_local(self, flow: Flow) -> Pending:
         if flow.side is Side.SERVER:
+            await self._local.told(flow.tuple)
             pending = self._local.take(flow.tuple)
         else:
             _, mode = self._backend.match(Side.SERVER, flow.client.address, flow.server.port)

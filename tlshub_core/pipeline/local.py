@@ -26,6 +26,18 @@ class LocalKeys:
     def __init__(self, cipher: Cipher) -> None:
         self._cipher = cipher
         self._offered: dict[Tuple4, _Offer] = {}
+        self._announced: dict[Tuple4, asyncio.Event] = {}
+
+    def announce(self, tuple4: Tuple4) -> asyncio.Event:
+        """The connecting end is here and held, and it is not decided yet whether it will offer keys."""
+        self._announced[tuple4] = asyncio.Event()
+        return self._announced[tuple4]
+
+    def decided(self, tuple4: Tuple4, announced: asyncio.Event) -> None:
+        """It offered keys or will not; what a newer connection of the tuple announced stays."""
+        announced.set()
+        if self._announced.get(tuple4) is announced:
+            del self._announced[tuple4]
 
     def offer(self, tuple4: Tuple4) -> Pending:
         """The connecting end: makes keys; a copy that an earlier connection of the tuple left is wiped."""
@@ -35,7 +47,14 @@ class LocalKeys:
             keys=copy_keys(keys), timer=asyncio.get_running_loop().call_later(UNCLAIMED_S, self._drop, tuple4)
         )
         self._offered[tuple4] = offer
+        if announced := self._announced.get(tuple4):
+            self.decided(tuple4, announced)
         return _Local(keys, lambda: self._drop(tuple4, offer))
+
+    async def told(self, tuple4: Tuple4) -> None:
+        """The accepting end: wait until an announced connecting end is decided upon."""
+        if announced := self._announced.get(tuple4):
+            await announced.wait()
 
     def take(self, tuple4: Tuple4) -> Pending:
         """The accepting end: raises Refused where the connecting one is not captured here, and so goes in clear."""

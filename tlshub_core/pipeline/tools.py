@@ -12,10 +12,11 @@ from tlshub_core.types.interfaces import AgentContext, CaptureBackend
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """The parts of the agent, and `gate_ns`, how long an installation may take."""
+    """The parts of the agent; how long an installation may take, and how long a client may be quiet."""
 
     agent: AgentContext
     backend: CaptureBackend
     keys: Keys
     gate_ns: int
     keylog: KeyLog | None = None
+    patience_ns: int = 200_000_000

@@ -70,7 +70,7 @@ class Link:
 class MemoryNode:
     """An agent without a kernel and without plugins; `events` is what it said."""
 
-    def __init__(self, mode: Mode = Mode.REQUIRE, script: Script | None = None) -> None:
+    def __init__(self, mode: Mode = Mode.REQUIRE, script: Script | None = None, patience_ns: int = 0) -> None:
         self.backend = MemoryBackend(rule_set([row(mode)]))
         self.events: list[Event] = []
         other = Node(name="there")
@@ -82,7 +82,9 @@ class MemoryNode:
         self.provider = ScriptedProvider(self.context, script)
         running = Running(spec=spec_of(self.provider), provider=self.provider)
         self.keys = Keys(self.context, self.backend, {"scripted": running}, "scripted")
-        tools = Tools(agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS)
+        tools = Tools(
+            agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS, patience_ns=patience_ns
+        )
         self.capture = Capture(tools, mapping, lambda number: (f"rule-{number}", None), HANDSHAKE_NS)
 
     async def settle(self) -> None:

@@ -52,6 +52,14 @@ class ScriptedProvider:
     async def stop(self) -> None:
         """Nothing to stop."""
 
+    async def leave(self, flow: Flow) -> None:
+        """As the script says, with what it says of `prepare`; nothing is asked."""
+        script = self.script
+        self.steps.append("leave")
+        await _wait(script.wait)
+        if script.prepare_error is not None:
+            raise script.prepare_error
+
     async def prepare(self, flow: Flow) -> Pending:
         """As the script says."""
         script = self.script
@@ -104,7 +112,12 @@ def spec_of(
 ) -> KeyProviderSpec:
     """A descriptor whose factory gives that provider."""
     return KeyProviderSpec(
-        name="scripted", summary="for tests", config=NoOptions, factory=lambda _: provider, families=families
+        name="scripted",
+        summary="for tests",
+        config=NoOptions,
+        factory=lambda _: provider,
+        families=families,
+        passthrough=True,
     )
 
 

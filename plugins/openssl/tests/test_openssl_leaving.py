@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -10,7 +11,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from tlshub_core.api import Flow, LeavingProvider, Reason, Refused, Unavailable
+from tlshub_core.api import Flow, LeavingProvider, Mode, Reason, Refused, Unavailable
 from tlshub_core.peering.channel import Channel
 from tlshub_core.peering.frames import Leave, Left, Refuse
 from tlshub_core.testing import pair as pairs
@@ -88,3 +89,21 @@ async def test_without_a_peer_nobody_agrees(nodes: Nodes) -> None:
     with pytest.raises(Unavailable) as caught:
         await leave(pair, pairs.flows(40_001)[0])
     assert caught.value.reason is Reason.PEER_UNREACHABLE
+
+
+@pytest.mark.parametrize("passthrough", [True, False])
+async def test_a_connection_that_is_asked_for_late_is_waited_for_under_passthrough(
+    nodes: Nodes, passthrough: bool
+) -> None:
+    pair = nodes(stranger_grace_s=0.05)
+    await pair.start()
+    client, server = pairs.flows(40_001)
+    server = replace(server, mode=Mode.PREFER, passthrough=passthrough)
+    taking = asyncio.create_task(pair.server.prepare(server))
+    await asyncio.sleep(0.2)
+    assert taking.done() is not passthrough
+    await pair.client.prepare(client)
+    if passthrough:
+        (await taking).discard()
+    else:
+        assert isinstance(taking.exception(), Unavailable)

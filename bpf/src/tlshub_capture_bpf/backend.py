@@ -97,6 +97,7 @@ class LibbpfBackend:
         self._lost_count = mmap.mmap(self._programs.map("lost", 8).fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
         self._move = self._programs.call("move_flow", layout.MOVE.size)
         self._promise = self._programs.call("promise", layout.PROMISE.size)
+        self._leave = self._programs.call("leave", layout.PROMISE.size)
         self._ask = self._programs.call("ask_rule", layout.ASK.size)
         self._ring = RingBuffer(self._libbpf, self._programs.map("events", 0).fd, self._record)
         asyncio.get_running_loop().add_reader(self._ring.fileno(), self._drain)
@@ -181,9 +182,8 @@ class LibbpfBackend:
 
     def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
         """See `CaptureBackend`."""
-        assert self._programs is not None
-        context = bytearray(layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0))
-        return bool(layout.PROMISE.unpack(self._programs.call("leave", context))[2] == State.CLEAR)
+        context = layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0)
+        return bool(layout.PROMISE.unpack(self._leave(context))[2] == State.CLEAR)
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """See `CaptureBackend`."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -94,7 +93,7 @@ class Agent:
             await self._attach(stack, backend, rules, capture)
             self._report_existing(existing.held(older, backend, self._config.peering.port))
             self._watch_signals(backend, mapping)
-            gc.freeze()  # what start-up made stays: no collection has to walk it again
+            process.settle_memory()
             await self._serve(backend, capture)
 
     async def _mapping(self, stack: AsyncExitStack) -> MappingSource | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -12,6 +13,7 @@ import signal
 PR_SET_DUMPABLE = 4
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
 RT_BUDGET_US = 2_000_000
+COLLECT_AT = (50_000, 20, 50)  # most of a connection's objects go when it does, without a collection
 _log = logging.getLogger("tlshub.process")
 
 
@@ -30,6 +32,12 @@ def protect() -> None:
         _log.warning(
             "memory is not locked (%s; needs CAP_IPC_LOCK): keys may reach the swap", os.strerror(ctypes.get_errno())
         )
+
+
+def settle_memory() -> None:
+    """What start-up made stays: no garbage collection walks it again, and what connections leave is collected rarely."""
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AT)
 
 
 def hurry() -> None:

@@ -44,7 +44,7 @@ class Ends:
         known = owner if side is Side.CLIENT else layout.OWNER.pack(0, 0, -1, b"")
         tuple_ = layout.pack_tuple(self.tuple4, side)
         bodies = (
-            layout.SEEN.pack(tuple_, 0, side, Mode.REQUIRE, State.NEW, 0, known),
+            layout.SEEN.pack(tuple_, 0, side, Mode.REQUIRE, State.NEW, 0, known, 0, 0),
             layout.ESTABLISHED.pack(1, 2),
             layout.OWNED.pack(owner, side is Side.CLIENT),
         )

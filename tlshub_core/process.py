@@ -35,7 +35,7 @@ def protect() -> None:
 
 
 def settle_memory() -> None:
-    """What start-up made stays: no garbage collection walks it again, and what connections leave is collected rarely."""
+    """What start-up made stays, and is walked by no garbage collection; what connections leave is collected rarely."""
     gc.freeze()
     gc.set_threshold(*COLLECT_AT)
 

@@ -89,7 +89,3 @@ struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3
 #pragma clang attribute pop
 
 enum iter_type { ITER_IOVEC, ITER_UBUF = 6 }; // CO-RE finds the values, too
-
-// The contexts of sys_enter and sys_exit tracepoints, as tracefs shows their formats.
-struct sys_enter { u64 common; long id; unsigned long args[6]; };
-struct sys_exit { u64 common; long id; long ret; };

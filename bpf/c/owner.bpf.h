@@ -22,17 +22,19 @@ static __always_inline void owned(u64 cookie, s32 fd, u64 inode, u64 held)
     emit(&e, sizeof(e));
 }
 
-SEC("tp/syscalls/sys_enter_connect")
-int connect_enter(struct sys_enter *c)
+// At the system call's own function: a tracepoint of one system call makes every call of every thread take the slow way
+// in and out, which costs more than all that the gate does to connections which are none of ours.
+SEC("fentry/__sys_connect")
+int BPF_PROG(connect_enter, int number)
 {
     u32 tid = bpf_get_current_pid_tgid();
-    s32 fd = c->args[0];
+    s32 fd = number;
     bpf_map_update_elem(&connect_fd, &tid, &fd, BPF_ANY);
     return 0;
 }
 
-SEC("tp/syscalls/sys_exit_connect")
-int connect_exit(struct sys_exit *c)
+SEC("fexit/__sys_connect")
+int BPF_PROG(connect_exit)
 {
     u32 tid = bpf_get_current_pid_tgid();
     bpf_map_delete_elem(&connect_fd, &tid); // io_uring connects without a descriptor: it must not find an older one
@@ -83,7 +85,8 @@ int BPF_PROG(grafted, struct sock *sk, struct socket *parent)
     return 0;
 }
 
-static __always_inline int accept_returns(long fd)
+SEC("fexit/__sys_accept4") // accept() is accept4() without flags
+int BPF_PROG(accept_exit, int listener, void *address, void *size, int flags, int fd)
 {
     u32 tid = bpf_get_current_pid_tgid();
     struct grafted *a = bpf_map_lookup_elem(&accepting, &tid);
@@ -94,6 +97,3 @@ static __always_inline int accept_returns(long fd)
     bpf_map_delete_elem(&accepting, &tid);
     return 0;
 }
-
-SEC("tp/syscalls/sys_exit_accept") int accept_exit(struct sys_exit *c) { return accept_returns(c->ret); }
-SEC("tp/syscalls/sys_exit_accept4") int accept4_exit(struct sys_exit *c) { return accept_returns(c->ret); }

@@ -108,6 +108,8 @@ def _findings(both: dict[str, Node], measured: list[Measurement], held: list[Wai
     sides = {side: tuple(int(str(e["hold_ns"])) for e in secured if e["side"] == side) for side in ("client", "server")}
     return Findings(
         rounds=max((one.round for one in measured), default=0),
+        clock="instructions" if os.environ.get("LAB_ICOUNT") and not os.environ.get("LAB_NATIVE") else "real",
+        processors=os.cpu_count() or 1,
         gcm=gcm(),
         measurements=tuple(measured),
         waits=tuple(held),

@@ -48,9 +48,14 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """All that one run found; `holds_ns` and `restarts` have an entry for each end of each captured connection."""
+    """All that one run found; `holds_ns` and `restarts` have an entry for each end of each captured connection.
+
+    `clock` is 'instructions' where the machine's time follows them, else 'real'.
+    """
 
     rounds: int
+    clock: str
+    processors: int
     gcm: str
     measurements: tuple[Measurement, ...]
     waits: tuple[Wait, ...]
@@ -69,6 +74,8 @@ def load(path: Path) -> Findings:
     body = json.loads(path.read_text())
     return Findings(
         rounds=body["rounds"],
+        clock=body["clock"],
+        processors=body["processors"],
         gcm=body["gcm"],
         measurements=tuple(Measurement(**one) for one in body["measurements"]),
         waits=tuple(Wait(**one) for one in body["waits"]),

@@ -37,7 +37,7 @@ def main() -> int:
         return 1
     ratios = compared(findings)
     aims = list(targets(ratios, findings))
-    where = "emulated" if why else "native"
+    where = ("emulated" if why else "native") + (", by instructions" if findings.clock == "instructions" else "")
     for table in (_ratios(ratios, where), _cpu(findings, where), _targets(aims, where)):
         console.print(table)
     figures = {**body(findings, emulated=bool(why)), "targets": [asdict(aim) for aim in aims]}

@@ -55,6 +55,7 @@ class Rounds:
         for phase in phases if number % 2 == 0 else reversed(phases):
             self.agents.want(PHASES[phase])
             chosen = [variant for variant in self.variants if variant.phase == phase]
+            work(self.client, "requests", chosen[0].base, 1)  # agents that are new have no session yet
             at = number % len(chosen)
             for load in LOADS:
                 for variant in chosen[at:] + chosen[:at]:

@@ -88,6 +88,8 @@ def body(findings: Findings, emulated: bool) -> Mapping[str, object]:
     return {
         "emulated": emulated,
         "rounds": findings.rounds,
+        "clock": findings.clock,
+        "processors": findings.processors,
         "gcm": findings.gcm,
         **{name: {load: asdict(one) for load, one in by.items()} for name, by in compared(findings).items()},
         "cpu": cpu(findings),

@@ -29,6 +29,8 @@ def measured(number: int, variant: str, load: str) -> Measurement:
 
 FINDINGS = Findings(
     rounds=6,
+    clock="instructions",
+    processors=1,
     gcm="generic",
     # The order in which things were measured must not matter.
     measurements=tuple(measured(n, v, w) for v in VARIANTS for w in LOADS for n in (3, 1, 2, 6, 5, 4)),
@@ -106,10 +108,10 @@ def test_the_command_writes_all_and_marks_it(tmp_path: Path) -> None:
         words = [sys.executable, "-m", "bench.report", str(tmp_path / "findings.json"), str(tmp_path), why]
         shown = subprocess.run(words, cwd=LAB, check=True, text=True, capture_output=True).stdout
         body = json.loads((tmp_path / "bench.json").read_text())
-        assert body["emulated"] is emulated and body["rounds"] == 6
+        assert (body["emulated"], body["rounds"], body["clock"]) == (emulated, 6, "instructions")
         assert body["captured_vs_haproxy"]["requests"]["median"] == pytest.approx(2.5)
         assert body.keys() >= {"cpu", "hold", "restarts_per_flow", "held_thread_core_share", "agent_rss_mb"}
-        assert ("emulated" in shown) is emulated and "thread on a core: gate" in shown
+        assert ("emulated" in shown) is emulated and "by instructions" in shown and "thread on a core: gate" in shown
         assert ("emulated" in (tmp_path / "bench.svg").read_text()) is emulated
 
 

@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import socket
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -109,3 +110,31 @@ def test_a_parent_is_told_of_no_stop(node_a: Node, node_b: Node, wire: Wire, por
         held(node_a)
     assert parent.result() == (os.CLD_EXITED, 0)
     spoken(wire, marker, port)
+
+
+def alarmed(_say: Say, way: Way, port: int, size: int) -> tuple[bytes, int]:
+    """A timer of the program's own, without SA_RESTART, goes off while it waits; how often its wait was interrupted."""
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    with socket.create_connection((way.host, port)) as sock:
+        signal.setitimer(signal.ITIMER_REAL, 0.3, 0.3)
+        first, interrupted = first_byte(sock)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        return first + take(sock, size), interrupted
+
+
+def test_other_signals_come_through(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
+    killed, woken, content = ports.require(), ports.require(), payload(marker)
+    warm(node_a, node_b, ports.require())
+    for port in (killed, woken):
+        speaker(node_b, port, content)
+    with stopped(node_b):
+        victim = node_a.start(partial(listen_to, way=IPV4, port=killed, size=len(content), kind="default"))
+        sleeper = node_a.start(partial(alarmed, way=IPV4, port=woken, size=len(content)))
+        held(node_a, 2)
+        os.kill(victim.pid, signal.SIGTERM)
+        assert os.WTERMSIG(victim.reap()) == signal.SIGTERM
+        time.sleep(1)  # for the timer to go off
+    got, interrupted = sleeper.result()
+    assert got == content and interrupted > 0
+    wire.secret(marker, killed)
+    spoken(wire, marker, woken)

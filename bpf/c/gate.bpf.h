@@ -3,6 +3,7 @@
 // one is sent SIGSTOP and at once SIGCONT: the second takes the first back, so no stop happens and no parent is told, but
 // the thread's "signal pending" flag stays set, and the kernel restarts the call until the flow opens.
 #pragma once
+#include "again.bpf.h"
 #include "first.bpf.h"
 #include "owner.bpf.h"
 #include "patience.bpf.h"
@@ -136,7 +137,9 @@ static __always_inline int gate(struct socket *sock, unsigned int flags, enum ca
     bool blocks = call == SHUTS_DOWN || !never_waits(file, flags);
     note_first(f, cookie, call, msg, blocks);
     note_held(f, cookie, file);
-    return call == SHUTS_DOWN || (blocks && !time_is_up(sk, cookie, call)) ? restart() : -EAGAIN;
+    if (call == SHUTS_DOWN)
+        return restart();
+    return (blocks ? !time_is_up(sk, cookie, call) : insists(tp, f, cookie, file, call)) ? restart() : -EAGAIN;
 }
 
 // Fast Open would carry clear bytes in the SYN; told that it does not exist here, programs connect first.

@@ -68,6 +68,7 @@ struct tcp_sock {
     struct inet_connection_sock inet_conn;
     u8 bpf_sock_ops_cb_flags;
     bool is_mptcp;
+    u32 rcv_nxt, copied_seq;
 };
 struct inode { unsigned short i_mode; unsigned long i_ino; };
 struct file { unsigned int f_flags; struct inode *f_inode; };

@@ -31,7 +31,7 @@ def own_tls_of(wire: Wire, site: Site, port: int) -> None:
     ((sent, received),) = wire.streams(port)
     assert sent[0] == 22 and sent[5] == 1 and site.name.encode() in sent[:600], "not its ClientHello"
     assert received[0] == 22 and received[5] == 2, "not its ServerHello"
-    assert site.name.encode() not in received and payload(site.name[:32].encode())[:80] not in sent + received
+    assert (site.folder / PAGE).read_bytes()[:64] not in sent + received, "the page in clear"
 
 
 def left_alone(*nodes: Node) -> None:

@@ -18,6 +18,7 @@ from tests.lab.test_lab_refusals import queued
 OVERHEAD = 22  # of a record: header, content type, tag (RFC 8446, section 5.2)
 LONG = 16_384
 SETTLED_S = 1.0
+TRIES = 5
 
 
 def counted(sock: socket.socket) -> list[int]:
@@ -69,10 +70,13 @@ def in_vain(sock: socket.socket) -> list[int]:
 
 
 def test_a_record_that_has_come_in_part_may_show_as_readable(node_a: Node, node_b: Node, ports: Ports) -> None:
+    vain = 0
     with narrow(node_b):
-        captured, plain = (
-            against(node_a, node_b, port, in_vain, one_record, bytes(LONG))
-            for port in (ports.require(), ports.bypass())
-        )
-    assert isinstance(captured, list) and isinstance(plain, list)
-    assert captured[0] > 0 and plain == [0, LONG] and captured[1] == LONG, (captured, plain)
+        plain = against(node_a, node_b, ports.bypass(), in_vain, one_record, bytes(LONG))
+        for _ in range(TRIES):  # a client that is late finds all of it
+            captured = against(node_a, node_b, ports.require(), in_vain, one_record, bytes(LONG))
+            assert isinstance(captured, list) and captured[1] == LONG
+            vain += captured[0]
+            if vain:
+                break
+    assert vain > 0 and plain == [0, LONG], (vain, plain)

@@ -3,32 +3,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import struct
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
-
-import pytest
 
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.polling import by_epoll, by_poll, by_select, edge, edge_reader, edge_writer, level
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.rounds import rounds
+from tests.lab.kit.slow import SIDES, STEPS, hold_s, planned, slow_agents
 from tests.lab.kit.talk import accept, at_once, listener, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire
 
-KIT = Path(__file__).parent / "kit"
-SLOW = {"program": str(KIT / "slow_agent.py")}
-STEPS = ("descriptor", "installing", "ulp", "tx", "rx", "open", "wake")
-SIDES = ("client", "server", "both")
-Plan = tuple[str, str, float]
 DELAY_S, LONG_S = 0.1, 0.6
 PAIRS = (
     (level(by_select), level(by_select)),
@@ -42,12 +33,7 @@ PAIRS = (
     (at_once, at_once),
 )
 ABRUPT = struct.pack("=ii", 1, 0)
-pytestmark = pytest.mark.agents(node_a=SLOW, node_b=SLOW)
-
-
-def planned(plans: dict[int, Sequence[Plan]]) -> None:
-    """What the agents' wrapper (kit/slow_agent.py) is to do from now on."""
-    (Path(os.environ["LAB_NODES"]) / "delays.json").write_text(json.dumps(plans))
+pytestmark = slow_agents
 
 
 def test_no_delay_costs_a_byte_or_a_readiness(
@@ -65,11 +51,7 @@ def test_no_delay_costs_a_byte_or_a_readiness(
     for node, side in ((node_a, "client"), (node_b, "server")):
         slow = sum(plan[1] in (side, "both") for plan in plans) * len(PAIRS)
         found = node.await_events("Secured", len(PAIRS) * len(plans))
-        assert sum(_hold_s(event) >= DELAY_S for event in found) >= slow, "the delays were not there"
-
-
-def _hold_s(event: dict[str, object]) -> float:
-    return float(str(event["hold_ns"])) / 1e9
+        assert sum(hold_s(event) >= DELAY_S for event in found) >= slow, "the delays were not there"
 
 
 def until_it_ends(say: Say, port: int, count: int) -> None:

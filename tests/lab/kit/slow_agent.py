@@ -2,7 +2,8 @@
 """The real agent, put to sleep between two steps of an install as the file '$LAB_NODES/delays.json' says.
 
 An agent that the scheduler takes the processor from does the same; here the moment and the length are chosen. The file
-maps a server's port to a list of [step, side, seconds], of which its connections take one each, round and round.
+maps a server's port to a list of [step, side, seconds], of which its connections take one each, round and round; the
+sleep comes before the step.
 """
 
 from __future__ import annotations
@@ -19,12 +20,10 @@ from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from tlshub_core.cli.main import main
-from tlshub_core.pipeline import connection, ktls, owners, release
+from tlshub_core.pipeline import connection, ending, ktls, owners, release
 
 P = ParamSpec("P")
 R = TypeVar("R")
-STEPS = ("descriptor", "installing", "ulp", "tx", "rx", "open", "wake")  # the one that the sleep comes before
-SIDES = ("client", "server", "both")
 FILE = Path(os.environ["LAB_NODES"]) / "delays.json"
 
 
@@ -82,6 +81,8 @@ def patch(delays: Delays) -> None:
     kernel = {ktls.TLS_TX: "tx", ktls.TLS_RX: "rx"}
     ktls._set = before(lambda _sock, direction, _keys, _one: delays.step(kernel[direction]), ktls._set)
     ktls.install = _around(delays, ktls.install)
+    ending.Ending.fail = before(lambda self, _error: delays.sleep(self._flow.id, "failing"), ending.Ending.fail)  # type: ignore[method-assign]
+    ending.Ending._cleared = before(lambda self: delays.sleep(self._flow.id, "waking"), ending.Ending._cleared)  # type: ignore[method-assign]
     release.wake_writer = before(lambda _sock: delays.step("wake"), release.wake_writer)
 
 

@@ -17,7 +17,7 @@ from tests.lab.kit.talk import accept, listener, payload
 from tests.lab.kit.wire import Wire
 from tests.lab.test_lab_listening import cookies
 
-CROWD, CLIENTS, SHARED = 500, 12, 24
+CROWD, CLIENTS, SHARED = 500, 6, 24
 LATE_S, QUIET_S = 2.0, 4.0
 
 

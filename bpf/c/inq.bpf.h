@@ -3,12 +3,12 @@
 // believe it. The answer is corrected in the caller's memory: what is decrypted, and the plaintext of what is queued.
 #pragma once
 #include "gate.bpf.h"
+#include "records.bpf.h"
 
 #define MAX_PLAINTEXT 16384 // RFC 8446, section 5.1
 #define MAX_BUFFERS 64
 
-// Plaintext in `bytes` of whole records, where each is as long as a record may be but the last: how many shorter ones
-// there are cannot be seen without reading the pages, so for those this is the upper bound.
+// Plaintext in `bytes` of records, where each is as long as a record may be but the last; too much where some are shorter.
 static __always_inline int plaintext(int bytes, int overhead)
 {
     int records = (bytes + MAX_PLAINTEXT + overhead - 1) / (u32)(MAX_PLAINTEXT + overhead);
@@ -29,15 +29,20 @@ static __always_inline int decrypted(struct tls_sw_context_rx *rx)
     return total;
 }
 
-static __always_inline int undecrypted(struct tls_sw_context_rx *rx, int queued, int overhead)
+// What was copied out of TCP's queue is the record at its head; the rest of it comes first in the queue.
+static __always_inline int undecrypted(struct tcp_sock *tp, struct tls_sw_context_rx *rx, int queued, int overhead)
 {
     struct tls_strparser *strp = (void *)rx + bpf_core_field_offset(struct tls_sw_context_rx, strp);
-    if (BPF_CORE_READ_BITFIELD_PROBED(strp, copy_mode))
-        queued += BPF_CORE_READ(strp, anchor, len);
-    int first = BPF_CORE_READ(strp, stm.full_len);
-    if (!BPF_CORE_READ(strp, msg_ready) || first > queued || first < overhead)
-        return plaintext(queued, overhead);
-    return first - overhead + plaintext(queued - first, overhead);
+    int first = 0, rest = 0;
+    if (BPF_CORE_READ_BITFIELD_PROBED(strp, copy_mode)) {
+        first = BPF_CORE_READ(strp, stm.full_len);
+        rest = first - (int)BPF_CORE_READ(strp, anchor, len);
+        if (first < overhead || rest < 0 || rest > queued)
+            return 0;
+        first -= overhead;
+    }
+    int more = whole_records(tp, rest, queued, overhead);
+    return first + (more < 0 ? plaintext(queued - rest, overhead) : more);
 }
 
 static __always_inline int correct(struct sock *sk, int cmd, void *arg)
@@ -50,7 +55,7 @@ static __always_inline int correct(struct sock *sk, int cmd, void *arg)
     int queued = 0;
     if (!rx || bpf_probe_read_user(&queued, sizeof(queued), arg))
         return 0;
-    int answer = decrypted(rx) + undecrypted(rx, queued, BPF_CORE_READ(tls, prot_info.overhead_size));
+    int answer = decrypted(rx) + undecrypted(tp, rx, queued, BPF_CORE_READ(tls, prot_info.overhead_size));
     bpf_probe_write_user(arg, &answer, sizeof(answer));
     return 0;
 }

@@ -57,11 +57,15 @@ struct cgroup { int level; struct kernfs_node *kn; struct cgroup *ancestors[0]; 
 struct cgroup___ids { u64 ancestor_ids[0]; }; // before 6.1
 struct sock_cgroup_data { struct cgroup *cgroup; };
 struct sk_buff_head { struct sk_buff *next; u32 qlen; };
-struct sk_buff { struct sk_buff *next; u32 len; char cb[48]; };
+struct page { unsigned long flags; };
+struct bio_vec { struct page *bv_page; u32 bv_len, bv_offset; };
+struct skb_shared_info { u8 nr_frags; struct bio_vec frags[17]; };
+struct sk_buff { struct sk_buff *next; u32 len, data_len, end; unsigned char *head, *data; char cb[48]; };
+struct tcp_skb_cb { u32 seq, end_seq; };
 struct proto { void *recvmsg; };
 struct proto_ops { void *splice_read; };
 struct sock_common { unsigned short skc_family; volatile unsigned char skc_state; struct proto *skc_prot; };
-struct sock { struct sock_common __sk_common; u16 sk_protocol; long sk_rcvtimeo, sk_sndtimeo; struct socket *sk_socket; struct sock_cgroup_data sk_cgrp_data; };
+struct sock { struct sock_common __sk_common; u16 sk_protocol; long sk_rcvtimeo, sk_sndtimeo; struct socket *sk_socket; struct sock_cgroup_data sk_cgrp_data; struct sk_buff_head sk_receive_queue; };
 struct tcp_ulp_ops { char name[16]; };
 struct inet_connection_sock { u32 icsk_rto; const struct tcp_ulp_ops *icsk_ulp_ops; void *icsk_ulp_data; };
 struct tcp_sock {

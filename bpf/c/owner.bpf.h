@@ -46,7 +46,7 @@ static __always_inline int connect_begins(struct sock *sk)
     u64 cookie = bpf_get_socket_cookie(sk);
     u32 tid = bpf_get_current_pid_tgid();
     s32 *fd = bpf_map_lookup_elem(&connect_fd, &tid);
-    struct owner o = caller(fd ? *fd : -1, BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino));
+    struct owner o = caller(fd ? *fd : -1, 0);
     bpf_map_update_elem(&connecting, &cookie, &o, BPF_ANY);
     return 0;
 }

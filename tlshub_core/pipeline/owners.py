@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
-from itertools import count
 from socket import socket
 from uuid import UUID
 
-from tlshub_core.pipeline import descriptor, heirs
+from tlshub_core.pipeline import descriptor
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowOwned, Owner
 from tlshub_core.types.errors import Reason, Unavailable
 
-FIRST_PAUSE_S = 0.01
-EVERYWHERE = (1, 3)  # the looks that go through all processes: dear, and most often the socket was only closed
 _log = logging.getLogger("tlshub.connection")
 
 
@@ -49,31 +45,13 @@ class Owners:
     async def get(self, patience_s: float) -> socket:
         """A duplicate, as soon as somebody has it.
 
-        Nobody yet: that takes as long as accept() does. Who had it has it no more: somebody calls, or is found to have
-        it, within `patience_s`, or TimeoutError is raised. Raises Unavailable where the agent may not look into the
-        process.
+        Nobody yet: that takes as long as accept() does. Who had it has it no more: somebody calls within `patience_s`,
+        or TimeoutError is raised. Raises Unavailable where the agent may not look into the process.
         """
         while (found := self.take()) is None:
-            if not self._known:
+            async with asyncio.timeout(patience_s if self._known else None):
                 await self._news.wait()
-                continue
-            async with asyncio.timeout(patience_s):
-                found = await self._search()
-            if found is not None:
-                break
         return found
-
-    async def _search(self) -> socket | None:
-        """From another process, looked for ever more rarely; None as soon as the kernel tells of one."""
-        looks = count()
-        while not self._news.is_set():
-            number = next(looks)
-            found = await heirs.find(self._known[0], self._cookie, everywhere=number in EVERYWHERE)
-            if found is not None:
-                return self._had(*found)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), FIRST_PAUSE_S * 2**number)
-        return None
 
     def take(self) -> socket | None:
         """A duplicate from whoever has the socket now; raises Unavailable where the agent may not look."""
@@ -85,14 +63,10 @@ class Owners:
                 message = f"cannot reach the socket of process {owner.pid}: {error.strerror}"
                 raise Unavailable(message, Reason.OWNER_UNKNOWN) from error
             if found is not None:
-                return self._had(owner, found)
+                self._known = [owner]
+                self._report(owner)
+                return found
         return None
-
-    def _had(self, owner: Owner, found: socket) -> socket:
-        self._known = [owner]
-        now = time.monotonic_ns()
-        self._emit(events.Owned(time_ns=now, flow=self._flow, pid=owner.pid, fd=owner.fd, comm=owner.comm))
-        return found
 
     def try_take(self) -> socket | None:
         """The socket where it can be had: what has to be done with it now is of use, and not essential."""
@@ -101,3 +75,7 @@ class Owners:
         except Unavailable as error:
             _log.warning("connection %s: %s", self._flow, error)
             return None
+
+    def _report(self, owner: Owner) -> None:
+        now = time.monotonic_ns()
+        self._emit(events.Owned(time_ns=now, flow=self._flow, pid=owner.pid, fd=owner.fd, comm=owner.comm))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from functools import partial
 
 from tlshub_core.peering.dial import EngineFactory, open_session
 from tlshub_core.peering.peers import Failure, Peer, dialled
@@ -86,7 +85,6 @@ class Dialler:
         now = time.monotonic_ns()
         self._agent.emit(SessionUp(time_ns=now, node=session.node, address=str(peer.address), dialler=True))
         self._agent.warm(peer.address, True)
-        session.on_late = partial(self._late, peer, session)
         if old is not None:
             old.retire()
         return session
@@ -100,10 +98,6 @@ class Dialler:
             peer.session = None
             self._agent.warm(peer.address, False)
         self._down(peer, session.node, ended)
-
-    def _late(self, peer: Peer, session: Session, late: bool) -> None:
-        if peer.session is session:
-            self._agent.warm(peer.address, not late)
 
     def _aged(self, peer: Peer, session: Session) -> None:
         if peer.session is not session:

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from tlshub_core.peering.channel import Channel
 from tlshub_core.peering.frames import Foreign, Frame, FrameError, Leave, Left, Ready, Refuse, Secure
-from tlshub_core.peering.pace import Pace
 from tlshub_core.peering.settings import Settings
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable
 from tlshub_core.types.flow import Address
@@ -36,8 +34,6 @@ class Session:
         self._born = time.monotonic()
         self._asks: dict[UUID, asyncio.Future[Ready | Left]] = {}
         self._retired = False
-        self._pace = Pace(settings.late_s, self._is_late)
-        self.on_late: Callable[[bool], None] | None = None
 
     @property
     def engine(self) -> TlsEngine:
@@ -76,13 +72,11 @@ class Session:
         answer: asyncio.Future[Ready | Left] = asyncio.get_running_loop().create_future()
         self._asks[asked.flow] = answer
         self.count += 1
-        self._pace.asked()
         try:
             self._channel.send(asked)
             return await answer
         finally:
             self._asks.pop(asked.flow, None)
-            self._pace.withdrawn()
             self._close_if_drained()
 
     async def run(self) -> Ended:
@@ -108,15 +102,10 @@ class Session:
         if self.ended is None:
             self.ended = Ended(reason=reason, detail=detail)
             self._channel.close()
-            self._pace.stop()
             for answer in self._asks.values():
                 if not answer.done():
                     answer.set_exception(_unavailable(self.ended))
         return self.ended
-
-    def _is_late(self, late: bool) -> None:
-        if self.on_late is not None:
-            self.on_late(late)
 
     def _close_if_drained(self) -> None:
         if self._retired and not self._asks:
@@ -125,7 +114,6 @@ class Session:
     def _answer(self, frame: Frame) -> None:
         if not isinstance(frame, Ready | Left | Refuse | Foreign):
             raise FrameError(f"a '{type(frame).__name__.lower()}' frame from the listening side")
-        self._pace.answered()
         # No one waits any more for an ask that was cancelled; its answer is still a good frame.
         answer = self._asks.get(frame.flow)
         if answer is None or answer.done():

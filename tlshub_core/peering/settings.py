@@ -14,7 +14,6 @@ class Settings:
     that were answered READY and have not come yet, `max_seen` the flow ids remembered against replays.
     `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session;
     `translated_s` for how long a flow that was promised and does not come makes one suspect that nobody asked for.
-    After `late_s` without any answer, new connections to that peer wait in TCP's handshake again.
     """
 
     listen: str = ""
@@ -24,7 +23,6 @@ class Settings:
     ready_ttl_s: float = 130.0
     stranger_grace_s: float = 1.0
     translated_s: float = 10.0
-    late_s: float = 0.1
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 30.0
     max_unauthenticated: int = 64

@@ -121,28 +121,3 @@ async def test_a_session_that_ends_during_ask_is_replaced(nodes: Nodes, monkeypa
     theirs = await pair.client.prepare(client)
     ours = await pair.server.prepare(server)
     assert plain(await theirs.keys(ISNS, None)) == plain(await ours.keys(ISNS, None))
-
-
-async def test_while_a_peer_does_not_answer_it_counts_as_cold(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    pair = nodes(late_s=0.05)
-    await pair.start()
-    await works(pair)
-    assert list(pair.client_agent.warm_peers.values()) == [True]
-    real, go_on = pair.server_agent.expect, asyncio.Event()
-
-    async def hang(tuple4: Tuple4) -> object:
-        await go_on.wait()
-        return await real(tuple4)
-
-    async def becomes(warm: bool) -> None:
-        while list(pair.client_agent.warm_peers.values()) != [warm]:  # noqa: ASYNC110 - a record, with no event
-            await asyncio.sleep(0.01)
-
-    monkeypatch.setattr(pair.server_agent, "expect", hang)
-    asked = asyncio.create_task(agreed(pair, *pairs.flows(40_001)))
-    await asyncio.wait_for(becomes(False), 5)
-    go_on.set()
-    await asyncio.wait_for(becomes(True), 5)
-    await asked
-    await asyncio.sleep(0.15)
-    assert list(pair.client_agent.warm_peers.values()) == [True], "a peer that was asked nothing is not late"

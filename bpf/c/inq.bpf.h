@@ -48,14 +48,21 @@ static __always_inline int undecrypted(struct tcp_sock *tp, struct tls_sw_contex
 static __always_inline int correct(struct sock *sk, int cmd, void *arg)
 {
     struct tcp_sock *tp = cmd == SIOCINQ ? bpf_skc_to_tcp_sock(sk) : 0;
-    if (!tp || !marked(tp) || !rx_installed(tp) || !ours(tp)) // corrected twice is wrong: another agent does its own
+    if (!tp || !marked(tp) || !ours(tp)) // corrected twice is wrong: another agent does its own
         return 0;
+    int answer = 0, queued = 0;
+    if (!rx_installed(tp)) { // held: what is queued may be the peer's ciphertext, and cannot be read
+        u64 cookie = bpf_get_socket_cookie(sk);
+        struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+        if (f && f->state < OPEN)
+            bpf_probe_write_user(arg, &answer, sizeof(answer));
+        return 0;
+    }
     struct tls_context *tls = tls_of(tp);
     struct tls_sw_context_rx *rx = tls ? BPF_CORE_READ(tls, priv_ctx_rx) : 0;
-    int queued = 0;
     if (!rx || bpf_probe_read_user(&queued, sizeof(queued), arg))
         return 0;
-    int answer = decrypted(rx) + undecrypted(tp, rx, queued, BPF_CORE_READ(tls, prot_info.overhead_size));
+    answer = decrypted(rx) + undecrypted(tp, rx, queued, BPF_CORE_READ(tls, prot_info.overhead_size));
     bpf_probe_write_user(arg, &answer, sizeof(answer));
     return 0;
 }

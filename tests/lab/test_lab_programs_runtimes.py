@@ -89,7 +89,7 @@ def dial(_say: Say, hosts: list[str], port: int, content: bytes) -> list[bool]:
 
 
 def test_asyncio(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
-    port, content, hosts = ports.require(), payload(marker, 300_000), [node_b.ipv4, node_b.ipv6] * COUNT
+    port, content, hosts = ports.require(), payload(marker, 60_000), [node_b.ipv4, node_b.ipv6] * COUNT
     assert node_b.start(partial(serve, hosts=hosts[:2], port=port)).heard() == "listening"
     assert node_a.start(partial(dial, hosts=hosts, port=port, content=content)).result() == [True] * len(hosts)
     wire.secured(marker, port, flows=len(hosts))

@@ -24,8 +24,8 @@ class Agent:
     def __init__(self, node: str, folder: Path) -> None:
         self.node, self._folder = node, folder
         self.pid = int((folder / "agent.pid").read_text())
-        self._words = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[:-1]
-        self._original = self.configuration.read_text()
+        self._words = _kept(folder / "agent.words", Path(f"/proc/{self.pid}/cmdline")).split(b"\0")[:-1]
+        self._original = _kept(folder / "capture.original", self.configuration).decode()
         self._child: subprocess.Popen[bytes] | None = None
         self.changes: Mapping[str, str] = {}
         self._mark = 0
@@ -102,6 +102,13 @@ class Agent:
                 table, _, name = key.rpartition(".")
                 text = _set(text, table, name, value)
         self.configuration.write_text(text + changes.get("rules", ""))
+
+
+def _kept(copy: Path, source: Path) -> bytes:
+    """As it was when the lab's tests began for the first time; they may begin again, when no agent runs any more."""
+    if not copy.exists():
+        copy.write_bytes(source.read_bytes())
+    return copy.read_bytes()
 
 
 def _set(text: str, table: str, key: str, value: str) -> str:

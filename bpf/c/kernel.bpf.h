@@ -48,7 +48,6 @@ enum { false, true };
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
 #define ERESTARTSYS 512
-#define MAY_WRITE 2
 enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -15,12 +15,12 @@ from threading import Thread
 
 import pytest
 
+from tests.lab.kit.hold import stopped
 from tests.lab.kit.job import Job, Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import accept, converse, listener, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire
-from tests.lab.test_lab_outage import stopped
 
 ABRUPT = struct.pack("=ii", 1, 0)  # SO_LINGER: close with a reset
 SOON_S, HELD_S = 0.7, 1.5  # until then all are connected; then all that end by themselves have ended

@@ -19,7 +19,7 @@ struct walk {
     u64 memory, pages; // bases of the direct map and of its struct pages
     u32 record, end, overhead; // sequence numbers: where the record begins, where the queue ends
     u32 length, known; // bytes of the header that were read: type, and the two of the length
-    int plain;
+    int plain, lost; // `lost` where a header could not be found
 };
 
 static __always_inline const void *in_frags(struct walk *w, struct sk_buff *skb, u32 at)
@@ -75,8 +75,10 @@ static long walk_on(u32 step, void *context)
         return 0;
     }
     const void *address = address_of(w, skb, at - BPF_CORE_READ(cb, seq));
-    if (!address || bpf_probe_read_kernel(&byte, sizeof(byte), address))
+    if (!address || bpf_probe_read_kernel(&byte, sizeof(byte), address)) {
+        w->lost = 1;
         return 1;
+    }
     return take_byte(w, byte);
 }
 
@@ -90,11 +92,11 @@ static __always_inline int whole_records(struct tcp_sock *tp, int skip, int queu
         return -1;
     // Zero, but the verifier must not know: before 6.7 it takes the body of a loop for one that runs once, with the values
     // from before it, and drops the branches that those exclude.
-    w.known = w.length = w.plain = c->pad;
+    w.known = w.length = w.plain = w.lost = c->pad;
     bpf_probe_read_kernel(&w.memory, sizeof(w.memory), &page_offset_base);
     bpf_probe_read_kernel(&w.pages, sizeof(w.pages), &vmemmap_base);
     w.head = (void *)queue;
     w.skb = BPF_CORE_READ(queue, next);
     bpf_loop(MAX_STEPS, walk_on, &w, 0);
-    return w.plain;
+    return w.lost ? -1 : w.plain;
 }

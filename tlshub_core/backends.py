@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which capture backend: the configured one, or with 'auto' the best whose probe succeeds."""
+"""The capture backend: the configured one, or with 'auto' the best whose probe succeeds; and its settings."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from tlshub_core.chosen import Chosen
 from tlshub_core.config import Config
 from tlshub_core.plugins import Registry
+from tlshub_core.types.capture import CaptureSettings
 from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.interfaces import CaptureBackend, Level
+
+MS = 1_000_000
 
 
 async def select(config: Config, chosen: Chosen, registry: Registry, say: Callable[[str], None]) -> CaptureBackend:
@@ -24,3 +29,25 @@ async def select(config: Config, chosen: Chosen, registry: Registry, say: Callab
             return backend
         refusals.append(f"'{spec.name}': {probe.message}: {probe.remedy}")
     raise Unavailable("no capture backend works: " + ("; ".join(refusals) or "none is installed"))
+
+
+def settings(config: Config) -> CaptureSettings:
+    """What the configuration says of holding connections."""
+    here = config.capture
+    return CaptureSettings(
+        cgroup=here.cgroup,
+        cgroup_root=_mount_point(here.cgroup),
+        pins=here.pins,
+        table_size=here.table_size,
+        handshake_ns=here.handshake_deadline_ms * MS,
+        gate_ns=here.gate_deadline_ms * MS,
+        peering_port=config.peering.port,
+    )
+
+
+def _mount_point(path: Path) -> Path:
+    """Where the file system of a folder begins; the depth of a cgroup is counted from there."""
+    path = path.resolve()
+    while not os.path.ismount(path):
+        path = path.parent
+    return path

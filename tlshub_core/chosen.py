@@ -42,13 +42,14 @@ def choose(config: Config, registry: Registry) -> Chosen:
         backend=None if backend == AUTO else registry.capture_backend(backend),
     )
     _check_tables(config, registry, chosen.specs())
-    _check_passthrough(config, chosen.providers)
+    check_passthrough(config, chosen.providers, config.keys.provider)
     return chosen
 
 
-def _check_passthrough(config: Config, providers: Mapping[str, KeyProviderSpec]) -> None:
+def check_passthrough(config: Config, providers: Mapping[str, KeyProviderSpec], default: str) -> None:
+    """Raises ConfigError where a rule needs what its provider, by default `default`, cannot do."""
     for rule in config.rules:
-        name = rule.provider or config.keys.provider
+        name = rule.provider or default
         if rule.passthrough is not None and not providers[name].passthrough:
             cannot = f"provider '{name}' cannot tell a peer to leave a connection alone"
             message = f"rule '{rule.name}': {cannot}: leave 'passthrough' out, or use a provider that can"

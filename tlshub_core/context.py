@@ -31,13 +31,18 @@ class Context:
         self,
         identity: Identity,
         ciphers: Sequence[Cipher],
-        allowed: frozenset[str],
+        allowed: Callable[[], frozenset[str]],
         backend: CaptureBackend,
         mapping: MappingSource | None,
         emit: Callable[[Event], None],
     ) -> None:
-        self.identity, self.ciphers, self.providers_allowed = identity, ciphers, allowed
+        self.identity, self.ciphers, self._allowed = identity, ciphers, allowed
         self._backend, self._mapping, self._emit = backend, mapping, emit
+
+    @property
+    def providers_allowed(self) -> frozenset[str]:
+        """What a peer may ask this node for, now."""
+        return self._allowed()
 
     def pod(self, address: Address) -> Pod | None:
         """The pod with that address."""

@@ -17,6 +17,11 @@ COLLECT_AT = (50_000, 20, 50)  # most of a connection's objects go when it does,
 _log = logging.getLogger("tlshub.process")
 
 
+def say(line: str) -> None:
+    """A start-up line, as the original tool prints them; flushed, since whoever waits for it reads a pipe."""
+    print(line, flush=True)
+
+
 def protect() -> None:
     """No core file, no ptrace by others, no swap: keys pass through this memory; as many descriptors as may be.
 

@@ -20,7 +20,8 @@ from tlshub_core.events.sinks import Sinks
 from tlshub_core.peering.provider import PeeringProvider
 from tlshub_core.peering.settings import Settings
 from tlshub_core.pipeline.capture import Capture
-from tlshub_core.pipeline.keys import Keys, Running
+from tlshub_core.pipeline.keys import Keys
+from tlshub_core.pipeline.serving import Running, Serving
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.memory import MemoryMapping
@@ -46,9 +47,11 @@ class Half:
         host = str(pods[side - 1].address)
         self.backend = MemoryBackend(rule_set([row(Mode.REQUIRE)]))
         mapping = MemoryMapping(pods)
-        context = Context(who, (Cipher.AES_GCM_128,), frozenset({"openssl"}), self.backend, mapping, self._emit)
+        serving = Serving("openssl")
+        context = Context(who, (Cipher.AES_GCM_128,), lambda: serving.allowed(()), self.backend, mapping, self._emit)
         self.provider, self._context = PeeringProvider("openssl", engines, Settings(listen=host)), context
-        keys = Keys(context, self.backend, {"openssl": Running(spec=SPEC, provider=self.provider)}, "openssl")
+        serving.running["openssl"] = Running(spec=SPEC, provider=self.provider)
+        keys = Keys(context, self.backend, serving)
         tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
         self.capture = Capture(tools, mapping, lambda _: ("bench", None), PATIENCE_NS)
         self.secured = asyncio.Semaphore(0)

@@ -43,6 +43,15 @@ def _held(local: End, remote: End, backend: CaptureBackend) -> tuple[Tuple4, Sid
     return None
 
 
+def treat(connections: list[tuple[Tuple4, Side]], how: str) -> str:
+    """Reset them where `how` says 'reset'; what to say of them, nothing where there are none. Raises as `reset`."""
+    if not connections:
+        return ""
+    if how == "reset":
+        return f"{reset(connections)} connections older than the agent were reset"
+    return f"{len(connections)} connections are older than the agent: in clear, unless an earlier one secured them"
+
+
 def reset(connections: list[tuple[Tuple4, Side]]) -> int:
     """Destroy them; returns how many were there still. Raises Unavailable where the kernel does not let us."""
     try:

@@ -3,25 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6
 
 from tlshub_core.pipeline.local import NAME as LOCAL
 from tlshub_core.pipeline.local import LocalKeys
+from tlshub_core.pipeline.serving import Serving
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Flow, Mode, Side
-from tlshub_core.types.interfaces import AgentContext, CaptureBackend, KeyProvider, LeavingProvider, Pending
-from tlshub_core.types.spec import KeyProviderSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """A started provider."""
-
-    spec: KeyProviderSpec
-    provider: KeyProvider
+from tlshub_core.types.interfaces import AgentContext, CaptureBackend, LeavingProvider, Pending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +27,13 @@ class Asked:
 class Keys:
     """Chooses the provider of each flow: the rule's, else the default one; for both ends here, none is needed."""
 
-    def __init__(
-        self, agent: AgentContext, backend: CaptureBackend, providers: Mapping[str, Running], default: str
-    ) -> None:
-        self._agent, self._backend, self._providers = agent, backend, providers
-        self.default = default
+    def __init__(self, agent: AgentContext, backend: CaptureBackend, serving: Serving) -> None:
+        self._agent, self._backend, self._serving = agent, backend, serving
         self._local = LocalKeys(agent.ciphers[0])
 
     def provider_of(self, flow: Flow, by_rule: str | None) -> str:
         """The name of the provider that the flow's keys come from."""
-        return LOCAL if self._is_local(flow) else by_rule or self.default
+        return LOCAL if self._is_local(flow) else by_rule or self._serving.default
 
     def _is_local(self, flow: Flow) -> bool:
         return self._agent.mine(flow.client.address) and self._agent.mine(flow.server.address)
@@ -53,9 +42,9 @@ class Keys:
         """Agree on keys for the flow; raises a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
         if provider == LOCAL:
             return Asked(provider=LOCAL, pending=await self._prepare_local(flow))
-        running = self._providers.get(provider)
+        running = self._serving.running.get(provider)
         if running is None:
-            raise Unavailable(f"provider '{provider}' was not configured when the agent started: restart the agent")
+            raise Unavailable(f"provider '{provider}' does not run")
         family = AF_INET if flow.remote.address.version == 4 else AF_INET6
         if family not in running.spec.families:
             raise Unsupported(f"address family {family.name} is not supported by provider '{provider}'")
@@ -70,7 +59,7 @@ class Keys:
         """Have the other end left alone; raises a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
         if provider == LOCAL:
             return await self._agent.leave(flow.tuple)
-        running = self._providers.get(provider)
+        running = self._serving.running.get(provider)
         if running is None or not isinstance(running.provider, LeavingProvider):
             raise Unavailable(f"provider '{provider}' cannot tell the peer to leave a connection alone")
         try:

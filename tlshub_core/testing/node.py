@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from socket import create_connection, create_server, socket
@@ -15,7 +16,8 @@ from tlshub_core.context import Context
 from tlshub_core.pipeline.capture import Capture
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.descriptor import cookie_of
-from tlshub_core.pipeline.keys import Keys, Running
+from tlshub_core.pipeline.keys import Keys
+from tlshub_core.pipeline.serving import Running, Serving
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.memory import MemoryMapping
@@ -78,10 +80,12 @@ class MemoryNode:
         nowhere = Path("/nonexistent")
         identity = Identity(node="here", trust_domain="test", port=4646, cert=nowhere, key=nowhere, ca=nowhere)
         ciphers = (Cipher.AES_GCM_128,)
-        self.context = Context(identity, ciphers, frozenset({"scripted"}), self.backend, mapping, self.events.append)
+        self.serving = Serving(default="scripted")
+        allowed = partial(self.serving.allowed, None)
+        self.context = Context(identity, ciphers, allowed, self.backend, mapping, self.events.append)
         self.provider = ScriptedProvider(self.context, script)
-        running = Running(spec=spec_of(self.provider), provider=self.provider)
-        self.keys = Keys(self.context, self.backend, {"scripted": running}, "scripted")
+        self.serving.running["scripted"] = Running(spec=spec_of(self.provider), provider=self.provider)
+        self.keys = Keys(self.context, self.backend, self.serving)
         tools = Tools(
             agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS, patience_ns=patience_ns
         )

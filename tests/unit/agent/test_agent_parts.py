@@ -13,8 +13,7 @@ from typing import Any, cast
 import pytest
 from pydantic import BaseModel
 
-from tlshub_core.agent import _mount_point
-from tlshub_core.backends import select
+from tlshub_core.backends import _mount_point, select
 from tlshub_core.testing.memory_backend import MemoryBackend
 from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.interfaces import CaptureBackend, Level, Probe

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from tlshub_core.pipeline.keys import Keys, Running
+from tlshub_core.pipeline.serving import Running
 from tlshub_core.testing.node import MemoryNode
 from tlshub_core.testing.scripted import Script, spec_of
 from tlshub_core.types.errors import PluginError, Reason, Refused, TlshubError, Unavailable, Unsupported
@@ -25,11 +25,11 @@ def flow_to(server: Address) -> Flow:
 
 
 async def test_the_rules_provider_goes_before_the_default() -> None:
-    keys, flow = MemoryNode().keys, flow_to(IPv6Address("2001:db8::1"))
-    assert keys.provider_of(flow, None) == "scripted"
-    assert keys.provider_of(flow, "special") == "special"
-    keys.default = "another"
-    assert keys.provider_of(flow, None) == "another"
+    node, flow = MemoryNode(), flow_to(IPv6Address("2001:db8::1"))
+    assert node.keys.provider_of(flow, None) == "scripted"
+    assert node.keys.provider_of(flow, "special") == "special"
+    node.serving.default = "another"
+    assert node.keys.provider_of(flow, None) == "another"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), TimeoutError(), OSError(5, "io"), AssertionError("never")])
@@ -55,13 +55,13 @@ async def test_an_error_of_the_contract_is_handed_on(error: TlshubError) -> None
 
 async def test_a_family_that_the_provider_lacks_never_reaches_it() -> None:
     node = MemoryNode()
-    running = Running(spec=spec_of(node.provider, frozenset({AF_INET})), provider=node.provider)
-    keys = Keys(node.context, node.backend, {"scripted": running}, "scripted")
+    spec = spec_of(node.provider, frozenset({AF_INET}))
+    node.serving.running["scripted"] = Running(spec=spec, provider=node.provider)
     with pytest.raises(Unsupported, match="AF_INET6 is not supported by provider 'scripted'"):
-        await keys.prepare(flow_to(IPv6Address("2001:db8::1")), "scripted")
+        await node.keys.prepare(flow_to(IPv6Address("2001:db8::1")), "scripted")
     assert node.provider.steps == []
 
 
 async def test_a_provider_that_is_not_running_is_named() -> None:
-    with pytest.raises(Unavailable, match="'missing' was not configured"):
+    with pytest.raises(Unavailable, match="'missing' does not run"):
         await MemoryNode().keys.prepare(flow_to(IPv6Address("2001:db8::1")), "missing")

@@ -102,7 +102,8 @@ class Agent:
 
     def _context(self, backend: CaptureBackend, mapping: MappingSource | None) -> Context:
         config = self._config
-        return Context(config.identity(), config.keys.ciphers, self._allowed, backend, mapping, self._sinks.emit)
+        identity, ciphers, rule = config.identity(), config.keys.ciphers, self._in_force.rule
+        return Context(identity, ciphers, self._allowed, backend, mapping, self._sinks.emit, rule)
 
     def _allowed(self) -> frozenset[str]:
         return self._serving.allowed(self._in_force.config.keys.providers_allowed)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
+from typing import TypeVar, cast
 
 from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason, Refused
@@ -19,6 +20,7 @@ from tlshub_core.types.keys import Cipher
 LEFT_NS = 30_000_000_000  # longer than a first segment takes; one that comes later is held, and ends by its mode
 EXPECTED_NS = 330_000_000_000  # longer than TCP tries: what was promised to the peer never begins as NEW
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)  # EINVAL: link-local, of an interface unknown
+T = TypeVar("T")
 _NOT_HELD = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
@@ -35,14 +37,27 @@ class Context:
         backend: CaptureBackend,
         mapping: MappingSource | None,
         emit: Callable[[Event], None],
+        rule: Callable[[int], tuple[str, str | None]],
     ) -> None:
         self.identity, self.ciphers, self._allowed = identity, ciphers, allowed
-        self._backend, self._mapping, self._emit = backend, mapping, emit
+        self._backend, self._mapping, self._emit, self._rule = backend, mapping, emit, rule
+        self._shared: dict[str, object] = {}
 
     @property
     def providers_allowed(self) -> frozenset[str]:
         """What a peer may ask this node for, now."""
         return self._allowed()
+
+    def provider_of(self, tuple4: Tuple4) -> str | None:
+        """The provider that the rule of the accepting end names."""
+        number, mode = self._backend.match(Side.SERVER, tuple4.client, tuple4.server_port)
+        return self._rule(number)[1] if mode > Mode.OBSERVE else None
+
+    def common(self, name: str, make: Callable[[], T]) -> T:
+        """What providers share: made by the first who asks."""
+        if name not in self._shared:
+            self._shared[name] = make()
+        return cast(T, self._shared[name])
 
     def pod(self, address: Address) -> Pod | None:
         """The pod with that address."""

@@ -48,12 +48,13 @@ class Half:
         self.backend = MemoryBackend(rule_set([row(Mode.REQUIRE)]))
         mapping = MemoryMapping(pods)
         serving = Serving("openssl")
-        context = Context(who, (Cipher.AES_GCM_128,), lambda: serving.allowed(()), self.backend, mapping, self._emit)
+        ciphers, rule = (Cipher.AES_GCM_128,), lambda _: ("bench", None)
+        context = Context(who, ciphers, lambda: serving.allowed(()), self.backend, mapping, self._emit, rule)
         self.provider, self._context = PeeringProvider("openssl", engines, Settings(listen=host)), context
         serving.running["openssl"] = Running(spec=SPEC, provider=self.provider)
         keys = Keys(context, self.backend, serving)
         tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
-        self.capture = Capture(tools, mapping, lambda _: ("bench", None), PATIENCE_NS)
+        self.capture = Capture(tools, mapping, rule, PATIENCE_NS)
         self.secured = asyncio.Semaphore(0)
 
     async def start(self) -> None:

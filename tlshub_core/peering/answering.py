@@ -56,9 +56,7 @@ class Answers:
 
     def _check(self, secure: Secure) -> Cipher:
         self._check_replay(secure.flow)
-        if secure.provider not in self._agent.providers_allowed:
-            message = f"provider '{secure.provider}' is not in 'providers_allowed' here"
-            raise Refused(message, Reason.PROVIDER_NOT_ALLOWED)
+        self._check_provider(secure)
         self._check_origin(secure.tuple4)
         if self._outstanding >= self._settings.max_pending:
             raise Refused(f"{self._outstanding} flows were answered and have not come yet", Reason.OVERLOADED)
@@ -66,6 +64,16 @@ class Answers:
             if cipher in secure.ciphers:
                 return cipher
         raise Refused("no cipher of 'ciphers' here is offered by the client's node", Reason.NO_COMMON_CIPHER)
+
+    def _check_provider(self, secure: Secure) -> None:
+        """The rule's word, else that about peers: whoever waits for the flow here takes it under any name."""
+        named = self._agent.provider_of(secure.tuple4)
+        if named is not None and named != secure.provider:
+            message = f"the rule here names provider '{named}', not '{secure.provider}'"
+            raise Refused(message, Reason.PROVIDER_NOT_ALLOWED)
+        if named is None and secure.provider not in self._agent.providers_allowed:
+            message = f"provider '{secure.provider}' is not in 'providers_allowed' here"
+            raise Refused(message, Reason.PROVIDER_NOT_ALLOWED)
 
     def _check_replay(self, flow: UUID) -> None:
         if flow in self._seen:
@@ -88,7 +96,7 @@ class Answers:
         nonce = secrets.token_bytes(NONCE_SIZE)
         context = exporter.context(secure.flow, secure.tuple4, secure.nonce, nonce, cipher)
         self._outstanding += 1
-        pending = SessionPending(self._channel.engine, context, cipher, self._released)
+        pending = SessionPending(self._channel.engine, context, cipher, secure.provider, self._released)
         self._offers.put(secure.tuple4, pending)
         return Ready(flow=secure.flow, nonce=nonce, cipher=cipher)
 

@@ -15,19 +15,22 @@ from tlshub_core.types.keys import Cipher, FlowKeys
 class SessionPending:
     """A Pending whose keys come from a session's exporter; it outlives the session's connection.
 
-    `release` is called once, when the flow was taken by its connection or was forgotten.
+    `provider` is the name under which it was asked for; `release` is called once, when the flow was taken by its
+    connection or was forgotten.
     """
 
-    __slots__ = ("_cipher", "_context", "_engine", "_release")
+    __slots__ = ("_cipher", "_context", "_engine", "_release", "provider")
 
     def __init__(
         self,
         engine: exporter.Exporter,
         context: bytes,
         cipher: Cipher,
+        provider: str,
         release: Callable[[], None] | None = None,
     ) -> None:
         self._engine: exporter.Exporter | None = engine
+        self.provider = provider
         self._context, self._cipher, self._release = context, cipher, release
 
     async def keys(self, isns: Isns, sock: socket | None) -> FlowKeys:

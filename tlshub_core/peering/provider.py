@@ -8,13 +8,13 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tlshub_core.peering import exporter
 from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.peering.dialling import Dialler
 from tlshub_core.peering.frames import NONCE_SIZE, Leave, Ready, Secure
-from tlshub_core.peering.listening import Listener
-from tlshub_core.peering.offers import Offers
+from tlshub_core.peering.hub import Hub
 from tlshub_core.peering.pending import SessionPending
 from tlshub_core.peering.probe import check_identity
 from tlshub_core.peering.session import Session
@@ -24,6 +24,7 @@ from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import AgentContext, Identity, Level, Pending, Probe
 from tlshub_core.types.keys import Cipher
 
+ACCEPTING = "peering"
 EngineBuilder = Callable[[Identity], EngineFactory]
 
 
@@ -31,8 +32,7 @@ EngineBuilder = Callable[[Identity], EngineFactory]
 class _Running:
     agent: AgentContext
     dialler: Dialler
-    listener: Listener
-    offers: Offers
+    hub: Hub
 
 
 class PeeringProvider:
@@ -41,6 +41,8 @@ class PeeringProvider:
     `build` reads this node's certificate and gives the factory of engines (argument: whether server side); it is
     called once, in `start`, and raises ConfigError or Unavailable where the files will not do.
     """
+
+    accepting = ACCEPTING
 
     def __init__(self, name: str, build: EngineBuilder, settings: Settings | None = None) -> None:
         self.name = name
@@ -54,20 +56,18 @@ class PeeringProvider:
         return check_identity(self._running.agent.identity)
 
     async def start(self, agent: AgentContext) -> None:
-        """Read the certificate and listen for other agents."""
-        engines, offers = self._build(agent.identity), Offers(self._settings.ready_ttl_s)
-        listener = Listener(agent, engines, self._settings, offers)
-        await listener.start()
-        dialler = Dialler(agent, engines, self._settings)
-        self._running = _Running(agent=agent, dialler=dialler, listener=listener, offers=offers)
+        """Read the certificate and listen for other agents, unless another provider of this agent does already."""
+        engines, hub = self._build(agent.identity), agent.common(ACCEPTING, partial(Hub, agent))
+        await hub.join(self.name, engines, self._settings)
+        dialler = Dialler(agent, engines, self._settings, partial(hub.warm, self.name))
+        self._running = _Running(agent=agent, dialler=dialler, hub=hub)
 
     async def stop(self) -> None:
         """End all sessions; flows under way get Unavailable. May be called twice."""
         running, self._running = self._running, None
         if running is not None:
-            await running.listener.close()
+            await running.hub.leave(self.name)
             await running.dialler.close()
-            running.offers.close()
 
     async def prepare(self, flow: Flow) -> Pending:
         """Client side: ask the peer's agent. Server side: wait until the peer's agent has asked, cancellable."""
@@ -92,12 +92,12 @@ class PeeringProvider:
         Not so under a rule with passthrough: there it asks when it has seen what the client sends first.
         """
         if flow.mode is not Mode.PREFER:
-            return await running.offers.take(flow.tuple)
+            return await running.hub.offers.take(flow.tuple)
         try:
             async with asyncio.timeout_at(self._patience(running, flow)):
-                return await running.offers.take(flow.tuple)
+                return await running.hub.offers.take(flow.tuple)
         except TimeoutError as error:
-            if running.offers.unclaimed(flow.server.address, flow.server.port, self._settings.translated_s):
+            if running.hub.offers.unclaimed(flow.server.address, flow.server.port, self._settings.translated_s):
                 await running.agent.ask(flow)  # its other end may be in TLS: it may not go in clear
                 message = "its address may have been translated on the way: another one was promised, and did not come"
                 raise Unavailable(message, Reason.NOT_YOURS) from error
@@ -110,7 +110,7 @@ class PeeringProvider:
         last = deadline - min(0.25, (deadline - time.monotonic()) / 10)
         if flow.passthrough:
             return last
-        unknown = flow.peer is None or not running.listener.knows(flow.peer.name)
+        unknown = flow.peer is None or not running.hub.listener.knows(flow.peer.name)
         return min(last, time.monotonic() + self._settings.stranger_grace_s) if unknown else last
 
     async def _ask(self, running: _Running, flow: Flow) -> Pending:
@@ -124,7 +124,7 @@ class PeeringProvider:
         ready = await session.ask(secure)
         cipher = _agreed(session, ready, ciphers)
         context = exporter.context(flow.id, flow.tuple, nonce, ready.nonce, cipher)
-        return SessionPending(session.engine, context, cipher)
+        return SessionPending(session.engine, context, cipher, self.name)
 
 
 async def _session(running: _Running, flow: Flow) -> Session:

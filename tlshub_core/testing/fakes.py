@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
 from uuid import UUID
 
 from tlshub_core.types.capture import State
@@ -16,6 +16,7 @@ from tlshub_core.types.interfaces import Identity
 from tlshub_core.types.keys import Cipher
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 
 class FakeAgent:
@@ -23,7 +24,7 @@ class FakeAgent:
 
     A flow is NEW until `ask` moves it to ASKED; set `states[flow.id]` to have it refused. `refuse` makes `expect`
     refuse with that reason, `leaves` false makes `leave` refuse. `events`, `expected`, `left` and `warm_peers` record
-    what the provider said.
+    what the provider said, `shared` what providers have in common; `named` is the provider that the rule names.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class FakeAgent:
         self.providers_allowed = frozenset(providers_allowed)
         self.log = logging.getLogger(f"tlshub.{identity.node}")
         self.refuse: Reason | None = None
+        self.named: str | None = None
+        self.shared: dict[str, object] = {}
         self.states: dict[UUID, State] = {}
         self.expected: list[Tuple4] = []
         self.left: list[Tuple4] = []
@@ -55,6 +58,16 @@ class FakeAgent:
         """Whether a pod of this node has that address."""
         pod = self._pods.get(address)
         return pod is not None and pod.node.name == self.identity.node
+
+    def provider_of(self, tuple4: Tuple4) -> str | None:
+        """What the test says."""
+        return self.named
+
+    def common(self, name: str, make: Callable[[], T]) -> T:
+        """The first one made."""
+        if name not in self.shared:
+            self.shared[name] = make()
+        return cast(T, self.shared[name])
 
     async def ask(self, flow: Flow) -> None:
         """NEW to ASKED; raises Refused where the flow is NEW no more."""

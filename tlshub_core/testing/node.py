@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from socket import create_connection, create_server, socket
@@ -70,26 +69,33 @@ class Link:
 
 
 class MemoryNode:
-    """An agent without a kernel and without plugins; `events` is what it said."""
+    """An agent without a kernel and without plugins; `events` is what it said, `named` the provider of its rule."""
 
     def __init__(self, mode: Mode = Mode.REQUIRE, script: Script | None = None, patience_ns: int = 0) -> None:
         self.backend = MemoryBackend(rule_set([row(mode)]))
         self.events: list[Event] = []
+        self.named: str | None = None
         other = Node(name="there")
         mapping = MemoryMapping([Pod(name="other", node=other, address=IPv4Address(THERE))])
         nowhere = Path("/nonexistent")
         identity = Identity(node="here", trust_domain="test", port=4646, cert=nowhere, key=nowhere, ca=nowhere)
         ciphers = (Cipher.AES_GCM_128,)
         self.serving = Serving(default="scripted")
-        allowed = partial(self.serving.allowed, None)
-        self.context = Context(identity, ciphers, allowed, self.backend, mapping, self.events.append)
+        rule, emit = self._rule, self.events.append
+        self.context = Context(identity, ciphers, self._allowed, self.backend, mapping, emit, rule)
         self.provider = ScriptedProvider(self.context, script)
         self.serving.running["scripted"] = Running(spec=spec_of(self.provider), provider=self.provider)
         self.keys = Keys(self.context, self.backend, self.serving)
         tools = Tools(
             agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS, patience_ns=patience_ns
         )
-        self.capture = Capture(tools, mapping, lambda number: (f"rule-{number}", None), HANDSHAKE_NS)
+        self.capture = Capture(tools, mapping, rule, HANDSHAKE_NS)
+
+    def _allowed(self) -> frozenset[str]:
+        return self.serving.allowed(None)
+
+    def _rule(self, number: int) -> tuple[str, str | None]:
+        return f"rule-{number}", self.named
 
     async def settle(self) -> None:
         """Hand over events and let every task run until all of them wait for something."""

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from socket import socket
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from tlshub_core.types.capture import CaptureEvent, CaptureSettings, RuleSet, State
 from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Address, Flow, Isns, Mode, Pod, Side, Tuple4
 from tlshub_core.types.keys import Cipher, FlowKeys
+
+T = TypeVar("T")
 
 
 class Level(Enum):
@@ -59,7 +61,15 @@ class AgentContext(Protocol):
         """Ciphers that this node may use, best first."""
 
     @property
-    def providers_allowed(self) -> frozenset[str]: ...
+    def providers_allowed(self) -> frozenset[str]:
+        """What a peer may ask for where the rule of this node names no provider; it may change."""
+
+    def provider_of(self, tuple4: Tuple4) -> str | None:
+        """The provider that this node's rule names for that tuple, server's side; None where it names none."""
+
+    def common(self, name: str, make: Callable[[], T]) -> T:
+        """What providers of this agent share under that name: made by the first who asks."""
+
     def pod(self, address: Address) -> Pod | None:
         """The pod with that address, from the mapping; memory only."""
 

@@ -88,7 +88,7 @@ async def test_unauthenticated_connections_are_limited_and_end(nodes: Nodes) -> 
     provider = pair.server
     assert isinstance(provider, PeeringProvider)
     assert provider._running is not None
-    listener = provider._running.listener
+    listener = provider._running.hub.listener
     async with asyncio.timeout(10):
         while listener.turned_away < 8:  # noqa: ASYNC110 - a counter, with no event to wait for
             await asyncio.sleep(0.02)

@@ -32,7 +32,7 @@ def dials(agent: FakeAgent) -> int:
 def waiting_offers(provider: object) -> int:
     assert isinstance(provider, PeeringProvider)
     assert provider._running is not None
-    return len(provider._running.offers)
+    return len(provider._running.hub.offers)
 
 
 async def test_renewal_by_count_moves_new_flows_and_drains_the_old_session(nodes: Nodes) -> None:

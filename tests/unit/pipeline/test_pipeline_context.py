@@ -113,3 +113,21 @@ async def test_warm_peers_are_told_to_the_backend() -> None:
     assert node.backend.warm_peers == {THERE: True}
     node.context.warm(THERE, False)
     assert node.backend.warm_peers == {THERE: False}
+
+
+def test_the_rules_provider_at_the_accepting_end() -> None:
+    node = MemoryNode()
+    assert node.context.provider_of(IN) is None
+    node.named = "special"
+    assert node.context.provider_of(IN) == "special"
+    node.backend.rules = rule_set([row(Mode.OBSERVE)])
+    assert node.context.provider_of(IN) is None, "it holds nothing"
+    node.backend.rules = rule_set([])
+    assert node.context.provider_of(IN) is None
+
+
+def test_what_providers_share_is_made_once() -> None:
+    node = MemoryNode()
+    first: list[int] = node.context.common("one", list)
+    assert node.context.common("one", list) is first
+    assert node.context.common("other", list) is not first

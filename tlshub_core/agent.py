@@ -14,6 +14,7 @@ from tlshub_core.chosen import Chosen, choose
 from tlshub_core.config import Config
 from tlshub_core.context import Context
 from tlshub_core.events.sinks import Sinks
+from tlshub_core.in_force import InForce
 from tlshub_core.pipeline import existing
 from tlshub_core.pipeline.capture import Capture
 from tlshub_core.pipeline.keylog import KeyLog
@@ -25,7 +26,7 @@ from tlshub_core.pipeline.tools import Tools
 from tlshub_core.plugins import Registry
 from tlshub_core.process import say
 from tlshub_core.providers import Providers
-from tlshub_core.reloading import InForce, Reloading
+from tlshub_core.reloading import Reloading
 from tlshub_core.types.capture import RuleSet
 from tlshub_core.types.flow import Mode
 from tlshub_core.types.interfaces import CaptureBackend, MappingSource
@@ -42,6 +43,8 @@ def run(config: Config, again: Callable[[], Config]) -> int:
     say(f"Loading configuration from {config.file}")
     registry = Registry()
     chosen = choose(config, registry)
+    for notice in chosen.notices:
+        _log.warning(notice)
     process.protect()
     sinks = Sinks()
     sinks.start((spec, config.options(spec)) for spec in chosen.sinks)
@@ -79,13 +82,13 @@ class Agent:
                 rehearse(self._config.keys.ciphers)
             backend = await select(self._config, self._chosen, self._registry, say)
             context = self._context(backend, mapping)
-            await self._providers(stack, context)
+            providers = await self._providers(stack, context)
             capture = self._capture(context, backend, mapping)
             here, older = self._config.capture, existing.established()
             await self._attach(stack, backend, rules, capture)
             if line := existing.treat(existing.held(older, backend, self._config.peering.port), here.existing):
                 say(line)
-            reloading = Reloading(self._in_force, self._again, mapping, backend, self._sinks.emit)
+            reloading = Reloading(self._in_force, self._again, mapping, backend, providers, self._sinks.emit)
             signals.watch(self._stop.set, reloading.reload)
             process.settle_memory()
             await self._serve(backend, capture)
@@ -111,7 +114,7 @@ class Agent:
     async def _providers(self, stack: AsyncExitStack, context: Context) -> Providers:
         providers = Providers(context, self._registry, self._in_force, self._serving)
         stack.push_async_callback(providers.stop)
-        await providers.start(self._chosen.providers)
+        await providers.adopt(self._config)
         return providers
 
     def _capture(self, context: Context, backend: CaptureBackend, mapping: MappingSource | None) -> Capture:

@@ -15,16 +15,24 @@ from tlshub_core.types.spec import CaptureBackendSpec, EventSinkSpec, KeyProvide
 from tlshub_core.wording import suggestion
 
 AUTO = "auto"
+_ABSENT = (
+    "provider '{}' of 'providers_allowed' is not installed: a peer that asks for it is served only by providers that, "
+    "like it, agree over sessions between agents"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """Descriptors of everything that is configured; `providers` by name, the default first; no backend is 'auto'."""
+    """Descriptors of everything that is configured; `providers` by name, the default first; no backend is 'auto'.
+
+    `notices` are for start-up to show.
+    """
 
     providers: Mapping[str, KeyProviderSpec]
     mapping: MappingSourceSpec | None
     sinks: tuple[EventSinkSpec, ...]
     backend: CaptureBackendSpec | None
+    notices: tuple[str, ...]
 
     def specs(self) -> list[Spec[Any]]:
         """All of them."""
@@ -36,14 +44,30 @@ def choose(config: Config, registry: Registry) -> Chosen:
     """Load what `config` names; raises PluginError for a plugin, and ConfigError for the tables '[plugin.NAME]'."""
     source, backend = config.mapping.source, config.capture.backend
     chosen = Chosen(
-        providers={name: registry.key_provider(name) for name in config.providers()},
+        providers={name: registry.key_provider(name) for name in provider_names(config, registry)},
         mapping=registry.mapping_source(source) if source else None,
         sinks=tuple(registry.event_sink(name) for name in config.events.sinks),
         backend=None if backend == AUTO else registry.capture_backend(backend),
+        notices=tuple(_ABSENT.format(name) for name in absent(config, registry)),
     )
     _check_tables(config, registry, chosen.specs())
     check_passthrough(config, chosen.providers, config.keys.provider)
     return chosen
+
+
+def provider_names(config: Config, registry: Registry) -> tuple[str, ...]:
+    """Those that this node asks by, then those that only peers may ask for, where they are installed.
+
+    One configuration may serve nodes that do not have the same plugins.
+    """
+    lacking = absent(config, registry)
+    allowed = (name for name in sorted(config.keys.allowed) if name not in lacking)
+    return tuple(dict.fromkeys([*config.providers(), *allowed]))
+
+
+def absent(config: Config, registry: Registry) -> list[str]:
+    """Providers that peers may ask for and that are not installed."""
+    return sorted(config.keys.allowed - {*config.providers(), *registry.names()})
 
 
 def check_passthrough(config: Config, providers: Mapping[str, KeyProviderSpec], default: str) -> None:

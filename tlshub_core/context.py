@@ -7,6 +7,7 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Sequence
+from copy import copy
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
 from typing import TypeVar, cast
 
@@ -16,6 +17,7 @@ from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Address, Flow, Mode, Pod, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend, Identity, MappingSource
 from tlshub_core.types.keys import Cipher
+from tlshub_core.warmth import Warmth
 
 LEFT_NS = 30_000_000_000  # longer than a first segment takes; one that comes later is held, and ends by its mode
 EXPECTED_NS = 330_000_000_000  # longer than TCP tries: what was promised to the peer never begins as NEW
@@ -25,7 +27,7 @@ _NOT_HELD = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
 class Context:
-    """See `AgentContext`; one for the life of an agent."""
+    """See `AgentContext`; one for the life of an agent, and a `view` of it for each provider."""
 
     log = logging.getLogger("tlshub.provider")
 
@@ -42,6 +44,13 @@ class Context:
         self.identity, self.ciphers, self._allowed = identity, ciphers, allowed
         self._backend, self._mapping, self._emit, self._rule = backend, mapping, emit, rule
         self._shared: dict[str, object] = {}
+        self._provider, self.warmth = "", Warmth(self._tell_warm)
+
+    def view(self, provider: str) -> Context:
+        """The same agent, which knows who speaks."""
+        view = copy(self)
+        view._provider = provider
+        return view
 
     @property
     def providers_allowed(self) -> frozenset[str]:
@@ -105,7 +114,11 @@ class Context:
         self._emit(event)
 
     def warm(self, address: Address, up: bool) -> None:
-        """The session serves that node's own address and the pods that the mapping puts there."""
+        """It is so for the agent where all providers of new connections say so."""
+        self.warmth.say(self._provider, address, up)
+
+    def _tell_warm(self, address: Address, up: bool) -> None:
+        """A session serves that node's own address and the pods that the mapping puts there."""
         pods = self._mapping.pods() if self._mapping else ()
         served = [pod.address for pod in pods if pod.address and pod.node.address == address]
         for one in {address, *served}:

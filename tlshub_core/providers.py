@@ -6,19 +6,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from tlshub_core.chosen import check_passthrough
-from tlshub_core.pipeline.keys import bug
+from tlshub_core import guarded
+from tlshub_core.chosen import check_passthrough, provider_names
+from tlshub_core.config import Config
+from tlshub_core.context import Context
+from tlshub_core.in_force import InForce
 from tlshub_core.pipeline.serving import Running, Serving
 from tlshub_core.plugins import Registry
 from tlshub_core.process import say
-from tlshub_core.reloading import InForce
 from tlshub_core.types import events
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable
-from tlshub_core.types.interfaces import AgentContext, KeyProvider, Level
+from tlshub_core.types.flow import Mode
+from tlshub_core.types.interfaces import KeyProvider
 from tlshub_core.types.spec import KeyProviderSpec
 
 PATIENCE_S = 30.0
@@ -38,19 +40,29 @@ class ProviderState:
 class Providers:
     """Each provider is started once and runs until the agent stops, so that flows in progress keep theirs."""
 
-    def __init__(self, agent: AgentContext, registry: Registry, in_force: InForce, serving: Serving) -> None:
+    def __init__(self, agent: Context, registry: Registry, in_force: InForce, serving: Serving) -> None:
         self._agent, self._registry, self._in_force, self._serving = agent, registry, in_force, serving
         self._lock = asyncio.Lock()
         self._stopped = False
 
-    async def start(self, names: Iterable[str]) -> None:
-        """Start those of the names that do not run yet, in order; raises a TlshubError."""
+    async def adopt(self, config: Config) -> None:
+        """Start what that configuration names and does not run yet, before it is in force; raises a TlshubError.
+
+        Until `serve`, a SYN is held unless both the old and the new ones are ready.
+        """
         async with self._lock:
+            names = provider_names(config, self._registry)
+            specs = {name: self._registry.key_provider(name) for name in names}
+            check_passthrough(config, {**self._specs(), **specs}, self._serving.default)
             for name in names:
                 if name not in self._serving.running:
-                    spec = self._registry.key_provider(name)
                     say(f"Initializing key provider (mode: {name})...")
-                    await self._start(spec, self._in_force.config.make(spec))
+                    await self._start(specs[name], config.make(specs[name]))
+            self._serve(self._in_force.config, config)
+
+    def serve(self) -> None:
+        """The configuration that was adopted is in force."""
+        self._serve(self._in_force.config)
 
     async def switch(self, name: str) -> None:
         """Make it the provider of new flows whose rule names none; it is probed, and started if need be.
@@ -86,26 +98,30 @@ class Providers:
                 stack.push_async_callback(running.provider.stop)
 
     async def _switch(self, name: str) -> None:
-        known = {other: running.spec for other, running in self._serving.running.items()}
         spec = self._registry.key_provider(name)
-        check_passthrough(self._in_force.config, {**known, name: spec}, name)
+        check_passthrough(self._in_force.config, {**self._specs(), name: spec}, name)
         running = self._serving.running.get(name)
         provider = running.provider if running else self._in_force.config.make(spec)
-        await _probe(spec, provider)
+        await guarded.probe(name, provider)
         if running is None:
             await self._start(spec, provider)
-        self._serving.default = name
+        self._serve(self._in_force.config, also=(name,))
+        self._serving.switch(name)
+        self._serve(self._in_force.config)
+
+    def _specs(self) -> dict[str, KeyProviderSpec]:
+        return {name: running.spec for name, running in self._serving.running.items()}
+
+    def _serve(self, *configs: Config, also: tuple[str, ...] = ()) -> None:
+        """A SYN is held or not before the agent chooses, so all that it may choose have to be ready."""
+        rules = [rule for config in configs for rule in config.rules if rule.mode > Mode.OBSERVE]
+        named = {rule.provider for rule in rules if rule.provider}
+        self._agent.warmth.serve({self._serving.default, *also, *named})
 
     async def _start(self, spec: KeyProviderSpec, provider: KeyProvider) -> None:
         if self._stopped:
             raise Unavailable("the agent is stopping", Reason.SHUTDOWN)
-        try:
-            await provider.start(self._agent)
-        except BaseException as error:
-            await provider.stop()
-            if isinstance(error, TlshubError) or not isinstance(error, Exception):
-                raise
-            raise bug(spec.name, error) from error
+        await guarded.start(spec.name, provider, self._agent.view(spec.name))
         self._serving.running[spec.name] = Running(spec=spec, provider=provider)
 
     def _said(self, name: str, error: TlshubError | None = None) -> None:
@@ -115,17 +131,3 @@ class Providers:
         else:
             _log.error("%s is not switched to, the old one stays: %s", what, error)
         self._agent.emit(events.Reloaded(time_ns=now, what=what, ok=error is None, detail=str(error or "")))
-
-
-async def _probe(spec: KeyProviderSpec, provider: KeyProvider) -> None:
-    try:
-        probe = await provider.probe()
-    except TlshubError:
-        raise
-    except Exception as error:
-        raise bug(spec.name, error) from error
-    said = ": ".join(filter(None, (probe.message, probe.remedy)))
-    if probe.level is Level.FAILED:
-        raise Unavailable(f"provider '{spec.name}' cannot serve: {said}")
-    if probe.level is Level.WARNING:
-        _log.warning("provider '%s': %s", spec.name, said)

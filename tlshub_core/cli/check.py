@@ -25,12 +25,13 @@ _COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process", "passthroug
 def command(config: Path | None, as_json: bool) -> None:
     """Check a configuration file, the plugins it names and their tables; show the compiled rules."""
     loaded = load(config or default_file())
-    rules = asyncio.run(_compiled(loaded, choose(loaded, Registry())))
+    chosen = choose(loaded, Registry())
+    rules = asyncio.run(_compiled(loaded, chosen))
     rows = [_row(rules, match) for match in rules.matches]
     if as_json:
-        print_json({**_summary(loaded), "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows]})
+        print_json({**_summary(loaded, chosen), "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows]})
         return
-    for notice in loaded.notices:
+    for notice in (*loaded.notices, *chosen.notices):
         click.echo(f"note: {notice}", err=True)
     print_rows(_COLUMNS, rows)
     click.echo(f"'{loaded.file}' is in order: {len(rules.names)} rules, {len(rows)} rows")
@@ -57,13 +58,13 @@ def _row(rules: RuleSet, match: Match) -> tuple[str, ...]:
     return (rules.names[match.rule], match.mode.name.lower(), direction, ports, peer, match.comm or "any", spared)
 
 
-def _summary(config: Config) -> dict[str, object]:
+def _summary(config: Config, chosen: Chosen) -> dict[str, object]:
     return {
         "file": str(config.file),
         "node": config.peering.node,
-        "providers": config.providers(),
+        "providers": tuple(chosen.providers),
         "backend": config.capture.backend,
         "mapping": config.mapping.source,
         "sinks": config.events.sinks,
-        "notices": config.notices,
+        "notices": (*config.notices, *chosen.notices),
     }

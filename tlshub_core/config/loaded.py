@@ -69,9 +69,9 @@ class Config:
         return spec.factory(self.options(spec))
 
     def providers(self) -> tuple[str, ...]:
-        """Every key provider that this configuration may use, the default one first."""
+        """Every key provider that this node asks by, which have to be installed; the default one first."""
         named = [rule.provider for rule in self.rules if rule.provider]
-        return tuple(dict.fromkeys([self.keys.provider, *named, *sorted(self.keys.allowed)]))
+        return tuple(dict.fromkeys([self.keys.provider, *named]))
 
     def error(self, message: str, *, table: str = "", key: str = "") -> ConfigError:
         """An error about this file."""

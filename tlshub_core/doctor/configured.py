@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tlshub_core.chosen import AUTO
+from tlshub_core.chosen import AUTO, absent, provider_names
 from tlshub_core.config import Config
 from tlshub_core.doctor.check import Check, checked, failed, ok, warning
 from tlshub_core.plugins import Registry
@@ -33,7 +33,7 @@ def notices(config: Config) -> Check:
 def checks(config: Config) -> list[Check]:
     """The probes of all that is configured."""
     registry = Registry()
-    found = [checked("provider", name, asked, config, registry.key_provider, name) for name in config.providers()]
+    found = _providers(config, registry)
     if source := config.mapping.source:
         found.append(checked("mapping", source, asked, config, registry.mapping_source, source))
     found += _backends(config, registry)
@@ -49,6 +49,13 @@ def identity(config: Config) -> Probe:
         remedy = "`tlshub-capture pki init` makes one; providers that agree keys between agents need it"
         return warning(f"there is no certificate '{here.cert}'", remedy)
     return check_identity(here)
+
+
+def _providers(config: Config, registry: Registry) -> list[Check]:
+    names, remedy = provider_names(config, registry), "install it, or leave it out of 'providers_allowed'"
+    found = [checked("provider", name, asked, config, registry.key_provider, name) for name in names]
+    lacking = absent(config, registry)
+    return found + [checked("provider", name, warning, "it is not installed", remedy) for name in lacking]
 
 
 def _backends(config: Config, registry: Registry) -> list[Check]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
 
 from tlshub_core.peering.dial import EngineFactory, open_session
 from tlshub_core.peering.peers import Failure, Peer, dialled
@@ -18,14 +17,13 @@ from tlshub_core.types.flow import Address
 from tlshub_core.types.interfaces import AgentContext
 
 MAX_DOUBLINGS = 16
-Warm = Callable[[Address, bool], None]  # whether a session to that address is up
 
 
 class Dialler:
     """The table of peers that this node asks."""
 
-    def __init__(self, agent: AgentContext, engines: EngineFactory, settings: Settings, warm: Warm) -> None:
-        self._agent, self._engines, self._settings, self._warm = agent, engines, settings, warm
+    def __init__(self, agent: AgentContext, engines: EngineFactory, settings: Settings) -> None:
+        self._agent, self._engines, self._settings = agent, engines, settings
         self._peers: dict[Address, Peer] = {}
         self._jitter = random.Random()
         self.dials = 0
@@ -86,7 +84,7 @@ class Dialler:
         reader.add_done_callback(peer.readers.discard)
         now = time.monotonic_ns()
         self._agent.emit(SessionUp(time_ns=now, node=session.node, address=str(peer.address), dialler=True))
-        self._warm(peer.address, True)
+        self._agent.warm(peer.address, True)
         if old is not None:
             old.retire()
         return session
@@ -98,7 +96,7 @@ class Dialler:
         timer.cancel()
         if peer.session is session:
             peer.session = None
-            self._warm(peer.address, False)
+            self._agent.warm(peer.address, False)
         self._down(peer, session.node, ended)
 
     def _aged(self, peer: Peer, session: Session) -> None:

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 
 from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.peering.listening import Listener
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.settings import Settings
 from tlshub_core.types.errors import Unavailable
-from tlshub_core.types.flow import Address
 from tlshub_core.types.interfaces import AgentContext
 
 
@@ -26,7 +24,6 @@ class Hub:
         self._agent = agent
         self._members: list[str] = []
         self._lock = asyncio.Lock()
-        self._warm: defaultdict[Address, set[str]] = defaultdict(set)
 
     async def join(self, name: str, engines: EngineFactory, settings: Settings) -> None:
         """That provider starts; raises Unavailable where it cannot listen, or would listen elsewhere than the first."""
@@ -49,11 +46,3 @@ class Hub:
             if not self._members:
                 await self.listener.close()
                 self.offers.close()
-
-    def warm(self, name: str, address: Address, up: bool) -> None:
-        """That provider's session to the agent at that address is up or down; it is warm while any session is up."""
-        sessions = self._warm[address]
-        (sessions.add if up else sessions.discard)(name)
-        self._agent.warm(address, bool(sessions))
-        if not sessions:
-            del self._warm[address]

@@ -59,8 +59,7 @@ class PeeringProvider:
         """Read the certificate and listen for other agents, unless another provider of this agent does already."""
         engines, hub = self._build(agent.identity), agent.common(ACCEPTING, partial(Hub, agent))
         await hub.join(self.name, engines, self._settings)
-        dialler = Dialler(agent, engines, self._settings, partial(hub.warm, self.name))
-        self._running = _Running(agent=agent, dialler=dialler, hub=hub)
+        self._running = _Running(agent=agent, dialler=Dialler(agent, engines, self._settings), hub=hub)
 
     async def stop(self) -> None:
         """End all sessions; flows under way get Unavailable. May be called twice."""

@@ -31,9 +31,9 @@ class Keys:
         self._agent, self._backend, self._serving = agent, backend, serving
         self._local = LocalKeys(agent.ciphers[0])
 
-    def provider_of(self, flow: Flow, by_rule: str | None) -> str:
-        """The name of the provider that the flow's keys come from."""
-        return LOCAL if self._is_local(flow) else by_rule or self._serving.default
+    def provider_of(self, flow: Flow, by_rule: str | None, born_ns: int) -> str:
+        """The name of the provider that the flow's keys come from; it began at `born_ns`, CLOCK_MONOTONIC."""
+        return LOCAL if self._is_local(flow) else by_rule or self._serving.default_at(born_ns)
 
     def _is_local(self, flow: Flow) -> bool:
         return self._agent.mine(flow.client.address) and self._agent.mine(flow.server.address)

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from tlshub_core.types.interfaces import KeyProvider
 from tlshub_core.types.spec import KeyProviderSpec
+
+REMEMBERED = 64  # switches; an event of the kernel is read within moments
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +25,28 @@ class Running:
 class Serving:
     """Started providers by name, in the order of their start; each stays, for the flows that it began.
 
-    `default` serves new flows whose rule names none.
+    The default serves flows whose rule names none: each the one of the moment at which it began in the kernel, whose
+    programs may have let its SYN go because of it.
     """
 
     def __init__(self, default: str) -> None:
         self.running: dict[str, Running] = {}
-        self._defaults = [default]
+        self._defaults = {default}
+        self._since = deque([(0, default)], maxlen=REMEMBERED)
 
     @property
     def default(self) -> str:
         """The one now."""
-        return self._defaults[-1]
+        return self._since[-1][1]
 
-    @default.setter
-    def default(self, name: str) -> None:
-        self._defaults = [*(old for old in self._defaults if old != name), name]
+    def switch(self, name: str) -> None:
+        """Make it the default of flows that begin from now on."""
+        self._defaults.add(name)
+        self._since.append((time.monotonic_ns(), name))
+
+    def default_at(self, time_ns: int) -> str:
+        """The default of that moment (CLOCK_MONOTONIC), or the oldest that is remembered."""
+        return next((name for since, name in reversed(self._since) if since <= time_ns), self._since[0][1])
 
     def allowed(self, named: Collection[str] | None) -> frozenset[str]:
         """What a peer may ask for: what the operator named, else everything that has been the default here.

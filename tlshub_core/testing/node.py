@@ -82,7 +82,8 @@ class MemoryNode:
         ciphers = (Cipher.AES_GCM_128,)
         self.serving = Serving(default="scripted")
         rule, emit = self._rule, self.events.append
-        self.context = Context(identity, ciphers, self._allowed, self.backend, mapping, emit, rule)
+        self.context = Context(identity, ciphers, self._allowed, self.backend, mapping, emit, rule).view("scripted")
+        self.context.warmth.serve(("scripted",))
         self.provider = ScriptedProvider(self.context, script)
         self.serving.running["scripted"] = Running(spec=spec_of(self.provider), provider=self.provider)
         self.keys = Keys(self.context, self.backend, self.serving)

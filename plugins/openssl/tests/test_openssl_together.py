@@ -20,7 +20,6 @@ from tlshub_core.testing.exchanges import ISNS, fails, plain, prepared, until, w
 from tlshub_core.testing.pair import Pair
 
 Nodes = Callable[..., Pair]
-SERVER = pairs.SERVER_NODE.address
 
 
 def other(listen: str) -> PeeringProvider:
@@ -143,17 +142,6 @@ async def test_one_socket_cannot_listen_in_two_places(nodes: Nodes) -> None:
     )
     await elsewhere.stop()
     await works(pair)
-
-
-async def test_a_peer_is_warm_while_any_session_is_up(nodes: Nodes) -> None:
-    first = nodes()
-    async with both(first) as second:
-        await works(first)
-        await works(second, 40_101)
-        await second.client.stop()
-        assert first.client_agent.warm_peers == {SERVER: True}
-        await first.client.stop()
-        assert first.client_agent.warm_peers == {SERVER: False}
 
 
 async def test_who_waits_is_told_when_the_last_one_stops(nodes: Nodes) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import IPv6Address
 from socket import AF_INET
 from uuid import uuid4
@@ -26,10 +27,12 @@ def flow_to(server: Address) -> Flow:
 
 async def test_the_rules_provider_goes_before_the_default() -> None:
     node, flow = MemoryNode(), flow_to(IPv6Address("2001:db8::1"))
-    assert node.keys.provider_of(flow, None) == "scripted"
-    assert node.keys.provider_of(flow, "special") == "special"
-    node.serving.default = "another"
-    assert node.keys.provider_of(flow, None) == "another"
+    before = time.monotonic_ns()
+    assert node.keys.provider_of(flow, None, before) == "scripted"
+    assert node.keys.provider_of(flow, "special", before) == "special"
+    node.serving.switch("another")
+    assert node.keys.provider_of(flow, None, time.monotonic_ns()) == "another"
+    assert node.keys.provider_of(flow, None, before) == "scripted", "it began before the switch, and its SYN may be out"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), TimeoutError(), OSError(5, "io"), AssertionError("never")])

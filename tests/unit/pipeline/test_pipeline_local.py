@@ -129,7 +129,7 @@ def flow_of(node: MemoryNode, side: Side) -> Flow:
 async def test_both_ends_here_need_no_provider() -> None:
     node = MemoryNode(Mode.PREFER)
     client, server = flow_of(node, Side.CLIENT), flow_of(node, Side.SERVER)
-    assert {node.keys.provider_of(flow, "scripted") for flow in (client, server)} == {"local"}
+    assert {node.keys.provider_of(flow, "scripted", 0) for flow in (client, server)} == {"local"}
     one = await node.keys.prepare(client, "local")
     two = await node.keys.prepare(server, "local")
     assert plain(await one.pending.keys(ISNS, None)) == plain(await two.pending.keys(ISNS, None))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.plugins.actor import CODE as ACTOR
+
 Install = Callable[..., Path]
 
 PROVIDER = """
@@ -49,3 +51,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     for module in set(sys.modules) - before:
         if module.startswith("fake_"):
             del sys.modules[module]
+
+
+@pytest.fixture
+def folder(install: Install, tmp_path: Path) -> Path:
+    for name in ("quartz", "zircon", "garnet"):
+        install(name, code=ACTOR.replace("{name}", name))
+    return tmp_path

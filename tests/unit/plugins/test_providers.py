@@ -1,172 +1,65 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which key providers run, and the switch of the default one: whatever goes wrong, the old one stays."""
+"""Which key providers run, and for which peers a SYN may go at once."""
 
 from __future__ import annotations
 
-import asyncio
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from tests.unit.config.samples import write
-from tests.unit.plugins.actor import CODE, Actor
-from tests.unit.plugins.conftest import Install
-from tlshub_core import providers as module
+from tests.unit.plugins.actor import Actor
+from tests.unit.plugins.home import PASSTHROUGH, home
+from tlshub_core.chosen import choose
 from tlshub_core.config import load
-from tlshub_core.pipeline.serving import Serving
 from tlshub_core.plugins import Registry
-from tlshub_core.providers import Providers
-from tlshub_core.reloading import InForce
-from tlshub_core.testing import pair
-from tlshub_core.testing.fakes import FakeAgent
-from tlshub_core.types import events
-from tlshub_core.types.errors import ConfigError, PluginError, TlshubError, Unavailable
+from tlshub_core.types.errors import ConfigError, PluginError
 
-PASSTHROUGH = "[[rule]]\nname = 'a'\nmode = 'require'\npassthrough = 'tls'\n"
+PEER = IPv4Address("192.0.2.1")
 
 
-class Home:
-    """The providers of one agent, whose default is 'quartz'."""
-
-    def __init__(self, folder: Path, tables: str) -> None:
-        Actor.made.clear()
-        config = load(write(folder, f'[keys]\nprovider = "quartz"\n{tables}'))
-        self.serving = Serving("quartz")
-        self.agent = FakeAgent(pair.identity(folder, "node-a", 4646), providers_allowed=["quartz"])
-        self.providers = Providers(self.agent, Registry(), InForce(config), self.serving)
-
-    def said(self) -> list[tuple[str, bool]]:
-        """What was said of switches, and whether they came about."""
-        return [(event.what, event.ok) for event in self.agent.said(events.Reloaded)]
-
-    async def refused(self, name: str) -> TlshubError:
-        """The error of a switch after which all is as it was."""
-        before = self.providers.states()
-        with pytest.raises(TlshubError) as caught:
-            await self.providers.switch(name)
-        assert self.providers.states() == before
-        assert self.said() == [(f"key provider '{name}'", False)]
-        return caught.value
+async def test_what_only_peers_may_ask_for_need_not_be_installed(folder: Path) -> None:
+    config = load(write(folder, '[keys]\nprovider = "quartz"\nproviders_allowed = ["zircon", "beryl"]\n'))
+    chosen = choose(config, Registry())
+    assert list(chosen.providers) == ["quartz", "zircon"]
+    (notice,) = chosen.notices
+    assert notice.startswith("provider 'beryl' of 'providers_allowed' is not installed")
+    with pytest.raises(PluginError, match="beryl"):
+        choose(load(write(folder, '[keys]\nprovider = "beryl"\n')), Registry())
 
 
-@pytest.fixture
-def folder(install: Install, tmp_path: Path) -> Path:
-    for name in ("quartz", "zircon", "garnet"):
-        install(name, code=CODE.replace("{name}", name))
-    return tmp_path
-
-
-async def home(folder: Path, tables: str = "") -> Home:
-    made = Home(folder, tables)
-    await made.providers.start(["quartz"])
-    return made
-
-
-async def test_a_switch_probes_starts_and_leaves_the_old_one_running(folder: Path) -> None:
+async def test_a_new_configuration_starts_what_it_names_and_stops_nothing(folder: Path) -> None:
     here = await home(folder)
-    await here.providers.switch("zircon")
-    assert here.serving.default == "zircon"
-    assert [(state.name, state.default, state.allowed) for state in here.providers.states()] == [
-        ("quartz", False, True),
-        ("zircon", True, False),
-    ]
-    assert Actor.made["zircon"].steps == ["probe", "start"]
+    rule = '[[rule]]\nname = "a"\nmode = "require"\nprovider = "garnet"\n'
+    new = load(write(folder, f'[keys]\nprovider = "quartz"\nproviders_allowed = ["zircon"]\n{rule}'))
+    await here.providers.adopt(new)
+    assert list(here.serving.running) == ["quartz", "garnet", "zircon"]
     assert Actor.made["quartz"].steps == ["start"]
-    await here.providers.switch("quartz")
-    assert (here.serving.default, Actor.made["quartz"].steps) == ("quartz", ["start", "probe"])
-    assert here.said() == [("key provider 'zircon'", True), ("key provider 'quartz'", True)]
-    await here.providers.stop()
-    assert [actor.steps[-1] for actor in Actor.made.values()] == ["stop", "stop"]
+    wrong = load(write(folder, f'[keys]\nprovider = "quartz"\n{rule}'.replace("garnet", "beryl")))
+    with pytest.raises(PluginError):
+        await here.providers.adopt(wrong)
+    with pytest.raises(ConfigError, match="passthrough"):
+        await here.providers.adopt(
+            load(write(folder, f'[keys]\nprovider = "quartz"\n{PASSTHROUGH}provider = "zircon"\n'))
+        )
 
 
-async def test_one_that_is_not_installed(folder: Path) -> None:
-    error = await (await home(folder)).refused("beryl")
-    assert isinstance(error, PluginError)
-    assert "no plugin named 'beryl' is installed" in str(error)
-
-
-async def test_wrong_options(folder: Path) -> None:
-    error = await (await home(folder, "[plugin.zircon]\nsize = 1\n")).refused("zircon")
-    assert isinstance(error, ConfigError)
-    assert (error.table, error.key) == ("plugin.zircon", "size")
-
-
-@pytest.mark.parametrize(
-    ("table", "message", "steps"),
-    [
-        ("probe = 'failed'", "provider 'zircon' cannot serve: as the test wants it: mend it", ["probe"]),
-        ("probe = 'bug'", "bug in provider 'zircon': KeyError: 'a bug'", ["probe"]),
-        ("start = 'gone'", "as the test wants it", ["probe", "start", "stop"]),
-        ("start = 'bug'", "bug in provider 'zircon': KeyError: 'a bug'", ["probe", "start", "stop"]),
-    ],
-)
-async def test_one_that_cannot_serve(folder: Path, table: str, message: str, steps: list[str]) -> None:
-    error = await (await home(folder, f"[plugin.zircon]\n{table}\n")).refused("zircon")
-    assert isinstance(error, Unavailable)
-    assert str(error) == message
-    assert Actor.made["zircon"].steps == steps
-
-
-async def test_a_warning_is_logged_and_no_obstacle(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    here = await home(folder, "[plugin.zircon]\nprobe = 'warning'\n")
-    await here.providers.switch("zircon")
-    assert here.serving.default == "zircon"
-    assert "provider 'zircon': as the test wants it: mend it" in caplog.text
-
-
-async def test_one_that_lacks_what_a_rule_needs(folder: Path) -> None:
-    here = await home(folder, PASSTHROUGH)
-    error = await here.refused("zircon")
-    assert isinstance(error, ConfigError)
-    assert error.key == "passthrough"
-    assert "zircon" not in Actor.made
-    await here.providers.switch("garnet")
-
-
-async def test_one_that_does_not_get_ready(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_S", 0.05)
-    error = await (await home(folder, "[plugin.zircon]\nstart = 'waits'\n")).refused("zircon")
-    assert isinstance(error, Unavailable)
-    assert Actor.made["zircon"].steps == ["probe", "start", "stop"]
-
-
-async def test_a_caller_that_goes_away_leaves_the_old_one(folder: Path) -> None:
-    here = await home(folder, "[plugin.zircon]\nstart = 'waits'\n")
-    switch = asyncio.create_task(here.providers.switch("zircon"))
-    await asyncio.sleep(0)
-    await Actor.made["zircon"].entered.wait()
-    switch.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await switch
-    assert here.serving.default == "quartz"
-    assert Actor.made["zircon"].steps[-1] == "stop"
-    await here.providers.switch("garnet")
-
-
-async def test_switches_at_once_come_one_after_the_other(folder: Path) -> None:
-    here = await home(folder, "[plugin.zircon]\nstart = 'waits'\n")
-    first, second = (asyncio.create_task(here.providers.switch(name)) for name in ("zircon", "garnet"))
-    await asyncio.sleep(0)
-    await Actor.made["zircon"].entered.wait()
-    assert here.serving.default == "quartz"
-    assert "garnet" not in Actor.made
-    Actor.made["zircon"].go_on.set()
-    await asyncio.gather(first, second)
-    assert here.serving.default == "garnet"
-    assert [name for name, _ in here.said()] == ["key provider 'zircon'", "key provider 'garnet'"]
-
-
-async def test_nothing_is_started_any_more_when_the_agent_stops(folder: Path) -> None:
+async def test_a_syn_goes_at_once_only_where_all_that_may_serve_it_are_ready(folder: Path) -> None:
     here = await home(folder)
-    await here.providers.stop()
-    error = await here.refused("zircon")
-    assert "the agent is stopping" in str(error)
-
-
-def test_what_peers_may_ask_for_is_the_operators_word_else_what_was_the_default() -> None:
-    serving = Serving("quartz")
-    assert serving.allowed(None) == {"quartz"}
-    serving.default = "zircon"
-    serving.default = "quartz"
-    assert serving.allowed(None) == {"quartz", "zircon"}
-    assert serving.allowed(("garnet",)) == {"garnet"}
+    quartz, zircon = here.agent.view("quartz"), here.agent.view("zircon")
+    quartz.warm(PEER, True)
+    assert here.backend.warm_peers == {PEER: True}
+    await here.providers.switch("zircon")
+    assert here.backend.warm_peers == {PEER: False}
+    zircon.warm(PEER, True)
+    assert here.backend.warm_peers == {PEER: True}
+    quartz.warm(PEER, False)
+    assert here.backend.warm_peers == {PEER: True}
+    named = load(
+        write(folder, '[keys]\nprovider = "quartz"\n[[rule]]\nname = "a"\nmode = "prefer"\nprovider = "quartz"\n')
+    )
+    await here.providers.adopt(named)
+    assert here.backend.warm_peers == {PEER: False}, "it is not in force yet, and may be at any moment"
+    here.providers.serve()
+    assert here.backend.warm_peers == {PEER: True}, "the old configuration stayed"

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A provider's probe and start: whatever it raises comes out as an error of the contract."""
+
+from __future__ import annotations
+
+import logging
+
+from tlshub_core.pipeline.keys import bug
+from tlshub_core.types.errors import TlshubError, Unavailable
+from tlshub_core.types.interfaces import AgentContext, KeyProvider, Level
+
+_log = logging.getLogger("tlshub.providers")
+
+
+async def probe(name: str, provider: KeyProvider) -> None:
+    """Raises Unavailable, with the remedy, where it says that it failed; a warning is logged."""
+    try:
+        found = await provider.probe()
+    except TlshubError:
+        raise
+    except Exception as error:
+        raise bug(name, error) from error
+    said = ": ".join(filter(None, (found.message, found.remedy)))
+    if found.level is Level.FAILED:
+        raise Unavailable(f"provider '{name}' cannot serve: {said}")
+    if found.level is Level.WARNING:
+        _log.warning("provider '%s': %s", name, said)
+
+
+async def start(name: str, provider: KeyProvider, agent: AgentContext) -> None:
+    """Raises a TlshubError; where it could not start, or was not let to its end, it is stopped."""
+    try:
+        await provider.start(agent)
+    except BaseException as error:
+        await provider.stop()
+        if isinstance(error, TlshubError) or not isinstance(error, Exception):
+            raise
+        raise bug(name, error) from error

@@ -23,6 +23,7 @@ from tlshub_core.types.errors import ConfigError, PluginError, Reason, Refused, 
 from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Address, Endpoint, Flow, Isns, Mode, Node, Pod, Side, Tuple4
 from tlshub_core.types.interfaces import (
+    AcceptingTogether,
     AgentContext,
     CaptureBackend,
     EventSink,
@@ -32,6 +33,7 @@ from tlshub_core.types.interfaces import (
     Level,
     LineSink,
     MappingSource,
+    NamedPending,
     Pending,
     Probe,
     TlsEngine,
@@ -40,6 +42,7 @@ from tlshub_core.types.keys import Cipher, CipherSizes, DirectionKeys, FlowKeys,
 from tlshub_core.types.spec import CaptureBackendSpec, EventSinkSpec, KeyProviderSpec, MappingSourceSpec, Spec
 
 __all__ = [
+    "AcceptingTogether",
     "Address",
     "AgentContext",
     "CaptureBackend",
@@ -73,6 +76,7 @@ __all__ = [
     "MappingSourceSpec",
     "Match",
     "Mode",
+    "NamedPending",
     "Network",
     "Node",
     "Overrun",

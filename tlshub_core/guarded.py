@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 
-from tlshub_core.pipeline.keys import bug
+from tlshub_core.pipeline.asked import bug
 from tlshub_core.types.errors import TlshubError, Unavailable
 from tlshub_core.types.interfaces import AgentContext, KeyProvider, Level
 

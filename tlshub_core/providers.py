@@ -122,7 +122,7 @@ class Providers:
         if self._stopped:
             raise Unavailable("the agent is stopping", Reason.SHUTDOWN)
         await guarded.start(spec.name, provider, self._agent.view(spec.name))
-        self._serving.running[spec.name] = Running(spec=spec, provider=provider)
+        self._serving.running[spec.name] = Running.of(spec, provider)
 
     def _said(self, name: str, error: TlshubError | None = None) -> None:
         now, what = time.monotonic_ns(), f"key provider '{name}'"

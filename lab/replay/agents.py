@@ -51,7 +51,7 @@ class Half:
         ciphers, rule = (Cipher.AES_GCM_128,), lambda _: ("bench", None)
         context = Context(who, ciphers, lambda: serving.allowed(()), self.backend, mapping, self._emit, rule)
         self.provider, self._context = PeeringProvider("openssl", engines, Settings(listen=host)), context
-        serving.running["openssl"] = Running(spec=SPEC, provider=self.provider)
+        serving.running["openssl"] = Running.of(SPEC, self.provider)
         keys = Keys(context, self.backend, serving)
         tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
         self.capture = Capture(tools, mapping, rule, PATIENCE_NS)

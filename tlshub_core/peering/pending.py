@@ -15,11 +15,11 @@ from tlshub_core.types.keys import Cipher, FlowKeys
 class SessionPending:
     """A Pending whose keys come from a session's exporter; it outlives the session's connection.
 
-    `provider` is the name under which it was asked for; `release` is called once, when the flow was taken by its
-    connection or was forgotten.
+    `asked_as` is the provider's name by which it was asked for (see NamedPending); `release` is called once, when the
+    flow was taken by its connection or was forgotten.
     """
 
-    __slots__ = ("_cipher", "_context", "_engine", "_release", "provider")
+    __slots__ = ("_cipher", "_context", "_engine", "_release", "asked_as")
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class SessionPending:
         release: Callable[[], None] | None = None,
     ) -> None:
         self._engine: exporter.Exporter | None = engine
-        self.provider = provider
+        self.asked_as = provider
         self._context, self._cipher, self._release = context, cipher, release
 
     async def keys(self, isns: Isns, sock: socket | None) -> FlowKeys:

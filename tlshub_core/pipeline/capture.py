@@ -73,7 +73,7 @@ class Capture:
             deadline_ns=seen.time_ns + self._handshake_ns,
             passthrough=seen.passthrough,
         )
-        connection = Connection(self._tools, seen, flow, self._tools.keys.provider_of(flow, provider, seen.time_ns))
+        connection = Connection(self._tools, seen, flow, self._tools.keys.providers_of(flow, provider, seen.time_ns))
         self._by_cookie[seen.cookie] = connection
         self._emit(
             events.Connecting(

@@ -6,18 +6,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from tlshub_core.pipeline import descriptor, ktls, release
+from tlshub_core.pipeline.asked import Asked, bug
 from tlshub_core.pipeline.ending import Ending
 from tlshub_core.pipeline.first import First
-from tlshub_core.pipeline.keys import Asked, bug
 from tlshub_core.pipeline.owners import Owners
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowEstablished, FlowSeen, State
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable
 from tlshub_core.types.flow import Flow, Side
-from tlshub_core.types.interfaces import Pending
 from tlshub_core.types.keys import FlowKeys
 
 CONNECT_PATIENCE_NS = 300_000_000_000  # longer than TCP itself tries to connect or to be accepted
@@ -27,8 +27,9 @@ _log = logging.getLogger("tlshub.connection")
 class Connection:
     """One captured connection; its task ends when the flow is open, released, refused or closed."""
 
-    def __init__(self, tools: Tools, seen: FlowSeen, flow: Flow, provider: str) -> None:
-        self._tools, self.seen, self.flow, self.provider = tools, seen, flow, provider
+    def __init__(self, tools: Tools, seen: FlowSeen, flow: Flow, providers: Sequence[str]) -> None:
+        self._tools, self.seen, self.flow, self._providers = tools, seen, flow, providers
+        self.provider = providers[0]  # of several it is known which one serves when it has agreed
         self.ends = str(flow.client), str(flow.server)
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
         self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit)
@@ -67,7 +68,7 @@ class Connection:
         try:
             keys = await self._fetch(asked)
         finally:
-            self._discard(asked.pending)
+            asked.discard()
         try:
             await self._install(keys)
         finally:
@@ -75,20 +76,14 @@ class Connection:
         self._report(keys)
 
     async def _agree(self) -> Asked:
-        self._emit(events.KeysAsked(time_ns=time.monotonic_ns(), flow=self.flow.id, provider=self.provider))
-        asked = await self._tools.keys.prepare(self.flow, self.provider)
+        asked = await self._tools.keys.prepare(self.flow, self._providers)
+        self.provider = asked.provider
         try:
             self._arm()
         except TlshubError:
-            self._discard(asked.pending)
+            asked.discard()
             raise
         return asked
-
-    def _discard(self, pending: Pending) -> None:
-        try:
-            pending.discard()
-        except Exception:  # noqa: BLE001 - logged with its trace; keys that were given must still be wiped
-            _log.exception("bug in provider '%s': discard failed", self.provider)
 
     def _arm(self) -> None:
         """Keys are certain: from here on a SYN may go, and the flow may only become KTLS or be refused."""

@@ -3,64 +3,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from socket import AF_INET, AF_INET6
 
+from tlshub_core.pipeline.asked import Asked, bug
 from tlshub_core.pipeline.local import NAME as LOCAL
 from tlshub_core.pipeline.local import LocalKeys
-from tlshub_core.pipeline.serving import Serving
+from tlshub_core.pipeline.race import Race
+from tlshub_core.pipeline.serving import Running, Serving
+from tlshub_core.types import events
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import AgentContext, CaptureBackend, LeavingProvider, Pending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What was agreed, and with whose help."""
-
-    provider: str
-    pending: Pending
-
-
 class Keys:
-    """Chooses the provider of each flow: the rule's, else the default one; for both ends here, none is needed."""
+    """Chooses the providers of each flow: the rule's, else the default one; for both ends here, none is needed."""
 
     def __init__(self, agent: AgentContext, backend: CaptureBackend, serving: Serving) -> None:
         self._agent, self._backend, self._serving = agent, backend, serving
         self._local = LocalKeys(agent.ciphers[0])
 
-    def provider_of(self, flow: Flow, by_rule: str | None, born_ns: int) -> str:
-        """The name of the provider that the flow's keys come from; it began at `born_ns`, CLOCK_MONOTONIC."""
-        return LOCAL if self._is_local(flow) else by_rule or self._serving.default_at(born_ns)
+    def providers_of(self, flow: Flow, by_rule: str | None, born_ns: int) -> tuple[str, ...]:
+        """Who may supply the flow's keys, the likely one first; it began at `born_ns`, CLOCK_MONOTONIC.
+
+        The connecting end decides; the accepting one waits for all that a peer may ask for.
+        """
+        if self._is_local(flow):
+            return (LOCAL,)
+        if by_rule:
+            return (by_rule,)
+        default = self._serving.default_at(born_ns)
+        if flow.side is Side.CLIENT:
+            return (default,)
+        return self._serving.accepting(default, self._agent.providers_allowed)
 
     def _is_local(self, flow: Flow) -> bool:
         return self._agent.mine(flow.client.address) and self._agent.mine(flow.server.address)
 
-    async def prepare(self, flow: Flow, provider: str) -> Asked:
+    async def prepare(self, flow: Flow, providers: Sequence[str]) -> Asked:
         """Agree on keys for the flow; raises a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
+        if len(providers) == 1:
+            return await self._prepare(providers[0], flow)
+        able = [name for name in providers if self._serves(name, flow)] or providers[:1]
+        return await Race(flow, [partial(self._prepare, name) for name in able]).run()
+
+    async def _prepare(self, provider: str, flow: Flow) -> Asked:
+        now = time.monotonic_ns()
+        self._agent.emit(events.KeysAsked(time_ns=now, flow=flow.id, provider=provider))
         if provider == LOCAL:
             return Asked(provider=LOCAL, pending=await self._prepare_local(flow))
-        running = self._serving.running.get(provider)
-        if running is None:
-            raise Unavailable(f"provider '{provider}' does not run")
-        family = AF_INET if flow.remote.address.version == 4 else AF_INET6
-        if family not in running.spec.families:
-            raise Unsupported(f"address family {family.name} is not supported by provider '{provider}'")
+        running = self._running(provider)
+        if not self._serves(provider, flow):
+            family = f"IPv{flow.remote.address.version}"
+            raise Unsupported(f"{family} is not supported by provider '{provider}'")
         try:
-            return Asked(provider=provider, pending=await running.provider.prepare(flow))
+            pending = await running.provider.prepare(flow)
         except TlshubError:
             raise
         except Exception as error:
             raise bug(provider, error) from error
+        asked_as: str = getattr(pending, "asked_as", provider)  # see NamedPending
+        return Asked(provider=asked_as, pending=pending)
+
+    def _running(self, provider: str) -> Running:
+        running = self._serving.running.get(provider)
+        if running is None:
+            raise Unavailable(f"provider '{provider}' does not run")
+        return running
+
+    def _serves(self, provider: str, flow: Flow) -> bool:
+        family = AF_INET if flow.remote.address.version == 4 else AF_INET6
+        return family in self._running(provider).spec.families
 
     async def leave(self, flow: Flow, provider: str) -> None:
         """Have the other end left alone; raises a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
         if provider == LOCAL:
             return await self._agent.leave(flow.tuple)
-        running = self._serving.running.get(provider)
-        if running is None or not isinstance(running.provider, LeavingProvider):
+        running = self._running(provider)
+        if not isinstance(running.provider, LeavingProvider):
             raise Unavailable(f"provider '{provider}' cannot tell the peer to leave a connection alone")
         try:
             await running.provider.leave(flow)
@@ -96,8 +120,3 @@ class Keys:
             pending.discard()
             raise
         return pending
-
-
-def bug(provider: str, error: Exception) -> Unavailable:
-    """What becomes of an exception that the contract does not know: that flow's failure, named as the plugin's bug."""
-    return Unavailable(f"bug in provider '{provider}': {type(error).__name__}: {error}", Reason.PROVIDER_BUG)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tlshub_core.types.interfaces import KeyProvider
+from tlshub_core.types.interfaces import AcceptingTogether, KeyProvider
 from tlshub_core.types.spec import KeyProviderSpec
 
 REMEMBERED = 64  # switches; an event of the kernel is read within moments
@@ -16,10 +16,17 @@ REMEMBERED = 64  # switches; an event of the kernel is read within moments
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A started provider."""
+    """A started provider; those of one `group` accept together, a group of its own has its name."""
 
     spec: KeyProviderSpec
     provider: KeyProvider
+    group: str
+
+    @classmethod
+    def of(cls, spec: KeyProviderSpec, provider: KeyProvider) -> Running:
+        """With its group looked up: once, not for each flow."""
+        group = provider.accepting if isinstance(provider, AcceptingTogether) else spec.name
+        return cls(spec=spec, provider=provider, group=group)
 
 
 class Serving:
@@ -47,6 +54,19 @@ class Serving:
     def default_at(self, time_ns: int) -> str:
         """The default of that moment (CLOCK_MONOTONIC), or the oldest that is remembered."""
         return next((name for since, name in reversed(self._since) if since <= time_ns), self._since[0][1])
+
+    def accepting(self, default: str, allowed: Collection[str]) -> tuple[str, ...]:
+        """Who waits for an accepted connection: the default one, and every other that a peer may ask for.
+
+        One is enough of those that accept together, and these look themselves at what a peer may ask for.
+        """
+        if len(self.running) == 1:
+            return (default,)
+        found = {self.running[default].group: default}
+        for name, running in self.running.items():
+            if name in allowed or running.group != name:
+                found.setdefault(running.group, name)
+        return tuple(found.values())
 
     def allowed(self, named: Collection[str] | None) -> frozenset[str]:
         """What a peer may ask for: what the operator named, else everything that has been the default here.

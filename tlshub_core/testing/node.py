@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from socket import create_connection, create_server, socket
@@ -75,6 +75,7 @@ class MemoryNode:
         self.backend = MemoryBackend(rule_set([row(mode)]))
         self.events: list[Event] = []
         self.named: str | None = None
+        self.allowed = ["scripted"]
         other = Node(name="there")
         mapping = MemoryMapping([Pod(name="other", node=other, address=IPv4Address(THERE))])
         nowhere = Path("/nonexistent")
@@ -85,7 +86,7 @@ class MemoryNode:
         self.context = Context(identity, ciphers, self._allowed, self.backend, mapping, emit, rule).view("scripted")
         self.context.warmth.serve(("scripted",))
         self.provider = ScriptedProvider(self.context, script)
-        self.serving.running["scripted"] = Running(spec=spec_of(self.provider), provider=self.provider)
+        self.serving.running["scripted"] = Running.of(spec_of(self.provider), self.provider)
         self.keys = Keys(self.context, self.backend, self.serving)
         tools = Tools(
             agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS, patience_ns=patience_ns
@@ -93,10 +94,17 @@ class MemoryNode:
         self.capture = Capture(tools, mapping, rule, HANDSHAKE_NS)
 
     def _allowed(self) -> frozenset[str]:
-        return self.serving.allowed(None)
+        return self.serving.allowed(self.allowed)
 
     def _rule(self, number: int) -> tuple[str, str | None]:
         return f"rule-{number}", self.named
+
+    def add(self, name: str, script: Script | None = None) -> ScriptedProvider:
+        """Another provider, which peers may ask for; it never asks them."""
+        provider = ScriptedProvider(self.context, script)
+        self.serving.running[name] = Running.of(replace(spec_of(provider), name=name), provider)
+        self.allowed.append(name)
+        return provider
 
     async def settle(self) -> None:
         """Hand over events and let every task run until all of them wait for something."""

@@ -124,6 +124,22 @@ class LeavingProvider(Protocol):
         """
 
 
+@runtime_checkable
+class AcceptingTogether(Protocol):
+    """A key provider that on the accepting side also takes what peers ask of others with the same `accepting`.
+
+    It sees to `AgentContext.providers_allowed` itself, and gives a NamedPending.
+    """
+
+    accepting: str
+
+
+class NamedPending(Pending, Protocol):
+    """A Pending that knows the name of the provider by which the connecting end asked: events have that one."""
+
+    asked_as: str
+
+
 class TlsEngine(Protocol):
     """One TLS 1.3 connection over memory buffers, mutually authenticated; what a TLS library supplies to peering."""
 

@@ -53,7 +53,7 @@ async def names(pair: Pair, port: int, server: Pair | None = None) -> tuple[str,
     assert isinstance(one, SessionPending)
     assert isinstance(two, SessionPending)
     assert plain(await one.keys(ISNS, None)) == plain(await two.keys(ISNS, None))
-    return one.provider, two.provider
+    return one.asked_as, two.asked_as
 
 
 async def test_each_name_serves_whichever_provider_waits(nodes: Nodes) -> None:

@@ -28,18 +28,18 @@ def flow_to(server: Address) -> Flow:
 async def test_the_rules_provider_goes_before_the_default() -> None:
     node, flow = MemoryNode(), flow_to(IPv6Address("2001:db8::1"))
     before = time.monotonic_ns()
-    assert node.keys.provider_of(flow, None, before) == "scripted"
-    assert node.keys.provider_of(flow, "special", before) == "special"
+    assert node.keys.providers_of(flow, None, before) == ("scripted",)
+    assert node.keys.providers_of(flow, "special", before) == ("special",)
     node.serving.switch("another")
-    assert node.keys.provider_of(flow, None, time.monotonic_ns()) == "another"
-    assert node.keys.provider_of(flow, None, before) == "scripted", "it began before the switch, and its SYN may be out"
+    assert node.keys.providers_of(flow, None, time.monotonic_ns()) == ("another",)
+    assert node.keys.providers_of(flow, None, before) == ("scripted",), "it began before, and its SYN may be out"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), TimeoutError(), OSError(5, "io"), AssertionError("never")])
 async def test_a_foreign_exception_is_the_providers_bug_by_name(error: Exception) -> None:
     node = MemoryNode(script=Script(ask=False, prepare_error=error))
     with pytest.raises(Unavailable) as caught:
-        await node.keys.prepare(flow_to(IPv6Address("2001:db8::1")), "scripted")
+        await node.keys.prepare(flow_to(IPv6Address("2001:db8::1")), ["scripted"])
     assert caught.value.reason is Reason.PROVIDER_BUG
     assert "'scripted'" in str(caught.value)
     assert type(error).__name__ in str(caught.value)
@@ -52,19 +52,19 @@ async def test_a_foreign_exception_is_the_providers_bug_by_name(error: Exception
 async def test_an_error_of_the_contract_is_handed_on(error: TlshubError) -> None:
     node = MemoryNode(script=Script(ask=False, prepare_error=error))
     with pytest.raises(TlshubError) as caught:
-        await node.keys.prepare(flow_to(IPv6Address("2001:db8::1")), "scripted")
+        await node.keys.prepare(flow_to(IPv6Address("2001:db8::1")), ["scripted"])
     assert caught.value is error
 
 
 async def test_a_family_that_the_provider_lacks_never_reaches_it() -> None:
     node = MemoryNode()
     spec = spec_of(node.provider, frozenset({AF_INET}))
-    node.serving.running["scripted"] = Running(spec=spec, provider=node.provider)
-    with pytest.raises(Unsupported, match="AF_INET6 is not supported by provider 'scripted'"):
-        await node.keys.prepare(flow_to(IPv6Address("2001:db8::1")), "scripted")
+    node.serving.running["scripted"] = Running.of(spec, node.provider)
+    with pytest.raises(Unsupported, match="IPv6 is not supported by provider 'scripted'"):
+        await node.keys.prepare(flow_to(IPv6Address("2001:db8::1")), ["scripted"])
     assert node.provider.steps == []
 
 
 async def test_a_provider_that_is_not_running_is_named() -> None:
     with pytest.raises(Unavailable, match="'missing' does not run"):
-        await MemoryNode().keys.prepare(flow_to(IPv6Address("2001:db8::1")), "missing")
+        await MemoryNode().keys.prepare(flow_to(IPv6Address("2001:db8::1")), ["missing"])

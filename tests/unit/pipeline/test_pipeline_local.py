@@ -129,9 +129,9 @@ def flow_of(node: MemoryNode, side: Side) -> Flow:
 async def test_both_ends_here_need_no_provider() -> None:
     node = MemoryNode(Mode.PREFER)
     client, server = flow_of(node, Side.CLIENT), flow_of(node, Side.SERVER)
-    assert {node.keys.provider_of(flow, "scripted", 0) for flow in (client, server)} == {"local"}
-    one = await node.keys.prepare(client, "local")
-    two = await node.keys.prepare(server, "local")
+    assert {node.keys.providers_of(flow, "scripted", 0) for flow in (client, server)} == {("local",)}
+    one = await node.keys.prepare(client, ["local"])
+    two = await node.keys.prepare(server, ["local"])
     assert plain(await one.pending.keys(ISNS, None)) == plain(await two.pending.keys(ISNS, None))
     assert {node.backend.flows[flow.cookie].state for flow in (client, server)} == {State.ASKED}
     assert node.provider.steps == []
@@ -142,7 +142,7 @@ async def test_an_accepting_end_that_no_rule_holds_leaves_the_client_new() -> No
     node.backend.rules = rule_set([replace(row(Mode.PREFER), sides=frozenset({Side.CLIENT}))])
     flow = flow_of(node, Side.CLIENT)
     with pytest.raises(Refused) as caught:
-        await node.keys.prepare(flow, "local")
+        await node.keys.prepare(flow, ["local"])
     assert caught.value.by_peer
     assert node.backend.flows[flow.cookie].state is State.NEW
 
@@ -152,7 +152,7 @@ async def test_a_connecting_end_that_no_rule_holds_leaves_the_server_new() -> No
     node.backend.rules = rule_set([replace(row(Mode.PREFER), sides=frozenset({Side.SERVER}))])
     flow = flow_of(node, Side.SERVER)
     with pytest.raises(Refused) as caught:
-        await node.keys.prepare(flow, "local")
+        await node.keys.prepare(flow, ["local"])
     assert not caught.value.by_peer
     assert node.backend.flows[flow.cookie].state is State.NEW
 
@@ -162,6 +162,6 @@ async def test_keys_are_wiped_where_the_flow_was_decided_meanwhile(made: list[Fl
     flow = flow_of(node, Side.CLIENT)
     node.backend.decide(flow.cookie, State.REFUSED, Reason.DEADLINE)
     with pytest.raises(Refused):
-        await node.keys.prepare(flow, "local")
+        await node.keys.prepare(flow, ["local"])
     assert len(made) == 2
     assert all(map(wiped, made))

@@ -107,7 +107,7 @@ async def test_a_deadline_of_the_programs_is_not_overruled_by_a_late_answer(link
 async def test_the_accepting_end_is_left_alone_as_promised(link: Link, comes_first: bool) -> None:
     node = node_of(script=Script(wait=asyncio.Event()))
     node.context.mine = lambda _address: True  # type: ignore[method-assign]
-    node.keys.provider_of = lambda *_: "scripted"  # type: ignore[method-assign]
+    node.keys.providers_of = lambda *_: ("scripted",)  # type: ignore[method-assign]
     if not comes_first:
         await node.context.leave(link.tuple4)
     await node.begin(link, Side.SERVER)

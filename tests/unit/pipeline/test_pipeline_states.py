@@ -13,6 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multip
 
 from tlshub_core.pipeline import ktls
 from tlshub_core.pipeline.descriptor import cookie_of
+from tlshub_core.pipeline.race import EAGER_S
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.node import ISNS, Link, MemoryNode
 from tlshub_core.testing.scripted import Script, wiped
@@ -45,6 +46,7 @@ class Flows(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.node = MemoryNode(Mode.PREFER)
+        self.second = self.node.add("second")
         self.waits: list[asyncio.Event] = []
         self.links: list[Link] = []
         self.install_error: Exception | None = None
@@ -68,8 +70,8 @@ class Flows(RuleBasedStateMachine):
         side=st.sampled_from(Side),
         local=st.booleans(),
         ask=st.booleans(),
-        waits=st.tuples(st.booleans(), st.booleans(), st.booleans()),
-        errors=st.tuples(ERRORS, ERRORS),
+        waits=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+        errors=st.tuples(ERRORS, ERRORS, ERRORS),
         promised=st.booleans(),
     )
     def begin(
@@ -78,8 +80,8 @@ class Flows(RuleBasedStateMachine):
         side: Side,
         local: bool,
         ask: bool,
-        waits: tuple[bool, bool, bool],
-        errors: tuple[Exception | None, Exception | None],
+        waits: tuple[bool, bool, bool, bool],
+        errors: tuple[Exception | None, Exception | None, Exception | None],
         promised: bool,
     ) -> object:
         if len(self.links) >= 6:
@@ -90,6 +92,7 @@ class Flows(RuleBasedStateMachine):
             wait=self.event(waits[0]), ask=ask, asked_wait=self.event(waits[1]), prepare_error=errors[0],
             keys_wait=self.event(waits[2]), keys_error=errors[1],
         )  # fmt: skip
+        self.second.script = Script(wait=self.event(waits[3]), ask=ask, prepare_error=errors[2])
         self.node.backend.rules = rule_set([row(mode)])
         if promised and side is Side.SERVER:
             self.node.backend.expect(link.tuple4, 1 << 62)
@@ -129,6 +132,10 @@ class Flows(RuleBasedStateMachine):
     def kernel_changes_its_mind(self, error: Exception | None) -> None:
         self.install_error = error
 
+    @rule()
+    def time_passes(self) -> None:
+        self.runner.run(asyncio.sleep(EAGER_S))
+
     @rule(which=st.integers(0, 20))
     def go_on(self, which: int) -> None:
         if self.waits:
@@ -143,7 +150,7 @@ class Flows(RuleBasedStateMachine):
         for cookie, history in self.node.backend.histories.items():
             if State.CLEAR in history and PROMISED & set(history):
                 assert history[-2:] == [State.ASKED, State.CLEAR], history
-                assert cookie in self.node.provider.refused, history
+                assert cookie in self.node.provider.refused | self.second.refused, history
 
     @invariant()
     def decided_is_decided(self) -> None:
@@ -156,7 +163,7 @@ class Flows(RuleBasedStateMachine):
         self.runner.run(self.node.settle())
         self.clear_only_where_the_peer_knows()
         assert {entry.state for entry in self.node.backend.flows.values()} <= ENDED
-        assert all(map(wiped, self.node.provider.given))
+        assert all(map(wiped, [*self.node.provider.given, *self.second.given]))
         self.runner.close()
         self.patch.stop()
         for link in self.links:

@@ -51,13 +51,12 @@ class Providers:
         Until `serve`, a SYN is held unless both the old and the new ones are ready.
         """
         async with self._lock:
-            names = provider_names(config, self._registry)
-            specs = {name: self._registry.key_provider(name) for name in names}
-            check_passthrough(config, {**self._specs(), **specs}, self._serving.default)
-            for name in names:
-                if name not in self._serving.running:
-                    say(f"Initializing key provider (mode: {name})...")
-                    await self._start(specs[name], config.make(specs[name]))
+            running, names = self._specs(), provider_names(config, self._registry)
+            new = {name: self._registry.key_provider(name) for name in names if name not in running}
+            check_passthrough(config, {**running, **new}, self._serving.default)
+            for name, spec in new.items():
+                say(f"Initializing key provider (mode: {name})...")
+                await self._start(spec, config.make(spec))
             self._serve(self._in_force.config, config)
 
     def serve(self) -> None:

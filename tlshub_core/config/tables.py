@@ -51,7 +51,10 @@ class Capture(Table):
 
 
 class Keys(Table):
-    """Who supplies keys; `providers_allowed` is what a peer may ask this node for, by default `provider` alone."""
+    """Who supplies keys; `providers_allowed` is what a peer may ask this node for, by default what is `provider` here.
+
+    A provider to which the agent is switched while it runs counts too, where `providers_allowed` is left out.
+    """
 
     provider: Text
     providers_allowed: Names | None = None

@@ -52,7 +52,7 @@ class Providers:
         """
         async with self._lock:
             running, names = self._specs(), provider_names(config, self._registry)
-            new = {name: self._registry.key_provider(name) for name in names if name not in running}
+            new = {name: await self._loaded(name) for name in names if name not in running}
             check_passthrough(config, {**running, **new}, self._serving.default)
             for name, spec in new.items():
                 say(f"Initializing key provider (mode: {name})...")
@@ -97,7 +97,7 @@ class Providers:
                 stack.push_async_callback(running.provider.stop)
 
     async def _switch(self, name: str) -> None:
-        spec = self._registry.key_provider(name)
+        spec = await self._loaded(name)
         check_passthrough(self._in_force.config, {**self._specs(), name: spec}, name)
         running = self._serving.running.get(name)
         provider = running.provider if running else self._in_force.config.make(spec)
@@ -107,6 +107,10 @@ class Providers:
         self._serve(self._in_force.config, also=(name,))
         self._serving.switch(name)
         self._serve(self._in_force.config)
+
+    async def _loaded(self, name: str) -> KeyProviderSpec:
+        """In a thread: what is imported may be large, and connections are held meanwhile."""
+        return await asyncio.to_thread(self._registry.key_provider, name)
 
     def _specs(self) -> dict[str, KeyProviderSpec]:
         return {name: running.spec for name, running in self._serving.running.items()}

@@ -39,7 +39,7 @@ class PeeringProvider:
     """A KeyProvider over sessions between agents.
 
     `build` reads this node's certificate and gives the factory of engines (argument: whether server side); it is
-    called once, in `start`, and raises ConfigError or Unavailable where the files will not do.
+    called once, in `start` and in a thread, and raises ConfigError or Unavailable where the files will not do.
     """
 
     accepting = ACCEPTING
@@ -57,7 +57,9 @@ class PeeringProvider:
 
     async def start(self, agent: AgentContext) -> None:
         """Read the certificate and listen for other agents, unless another provider of this agent does already."""
-        engines, hub = self._build(agent.identity), agent.common(ACCEPTING, partial(Hub, agent))
+        # In a thread: it imports a TLS library, and connections of other providers are held meanwhile.
+        engines = await asyncio.to_thread(self._build, agent.identity)
+        hub = agent.common(ACCEPTING, partial(Hub, agent))
         await hub.join(self.name, engines, self._settings)
         self._running = _Running(agent=agent, dialler=Dialler(agent, engines, self._settings), hub=hub)
 

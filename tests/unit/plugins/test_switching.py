@@ -12,6 +12,7 @@ from tests.unit.plugins.actor import Actor
 from tests.unit.plugins.home import PASSTHROUGH, home
 from tlshub_core import providers as module
 from tlshub_core.pipeline.serving import Serving
+from tlshub_core.testing.exchanges import until
 from tlshub_core.types.errors import ConfigError, PluginError, Unavailable
 
 
@@ -86,7 +87,7 @@ async def test_one_that_does_not_get_ready(folder: Path, monkeypatch: pytest.Mon
 async def test_a_caller_that_goes_away_leaves_the_old_one(folder: Path) -> None:
     here = await home(folder, "[plugin.zircon]\nstart = 'waits'\n")
     switch = asyncio.create_task(here.providers.switch("zircon"))
-    await asyncio.sleep(0)
+    await until(lambda: "zircon" in Actor.made)
     await Actor.made["zircon"].entered.wait()
     switch.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -99,7 +100,7 @@ async def test_a_caller_that_goes_away_leaves_the_old_one(folder: Path) -> None:
 async def test_switches_at_once_come_one_after_the_other(folder: Path) -> None:
     here = await home(folder, "[plugin.zircon]\nstart = 'waits'\n")
     first, second = (asyncio.create_task(here.providers.switch(name)) for name in ("zircon", "garnet"))
-    await asyncio.sleep(0)
+    await until(lambda: "zircon" in Actor.made)
     await Actor.made["zircon"].entered.wait()
     assert here.serving.default == "quartz"
     assert "garnet" not in Actor.made

@@ -57,11 +57,16 @@ class PeeringProvider:
 
     async def start(self, agent: AgentContext) -> None:
         """Read the certificate and listen for other agents, unless another provider of this agent does already."""
-        # In a thread: it imports a TLS library, and connections of other providers are held meanwhile.
-        engines = await asyncio.to_thread(self._build, agent.identity)
+        # In a thread: it imports much, and connections of other providers are held meanwhile.
+        engines = await asyncio.to_thread(self._engines, agent.identity)
         hub = agent.common(ACCEPTING, partial(Hub, agent))
         await hub.join(self.name, engines, self._settings)
         self._running = _Running(agent=agent, dialler=Dialler(agent, engines, self._settings), hub=hub)
+
+    def _engines(self, identity: Identity) -> EngineFactory:
+        import cryptography.x509  # noqa: F401 - for the first peer's certificate, when connections wait for the session
+
+        return self._build(identity)
 
     async def stop(self) -> None:
         """End all sessions; flows under way get Unavailable. May be called twice."""

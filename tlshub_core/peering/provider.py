@@ -4,25 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from tlshub_core.peering import exporter
+from tlshub_core.peering.asking import ask, session_to
 from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.peering.dialling import Dialler
-from tlshub_core.peering.frames import NONCE_SIZE, Leave, Ready, Secure
+from tlshub_core.peering.frames import Leave
 from tlshub_core.peering.hub import Hub
-from tlshub_core.peering.pending import SessionPending
 from tlshub_core.peering.probe import check_identity
-from tlshub_core.peering.session import Session
 from tlshub_core.peering.settings import Settings
-from tlshub_core.types.errors import Reason, Refused, Unavailable
+from tlshub_core.types.errors import Reason, Unavailable
 from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import AgentContext, Identity, Level, Pending, Probe
-from tlshub_core.types.keys import Cipher
 
 ACCEPTING = "peering"
 EngineBuilder = Callable[[Identity], EngineFactory]
@@ -80,11 +76,12 @@ class PeeringProvider:
         running = self._started()
         if flow.side is Side.SERVER:
             return await self._take(running, flow)
-        return await self._ask(running, flow)
+        return await ask(self.name, running.agent, running.dialler, flow)
 
     async def leave(self, flow: Flow) -> None:
         """Agree with the peer's agent to leave the connection alone; the flow has to be NEW, and is not moved."""
-        session = await _session(self._started(), flow)
+        running = self._started()
+        session = await session_to(running.agent, running.dialler, flow)
         await session.leave(Leave(flow=flow.id, tuple4=flow.tuple))
 
     def _started(self) -> _Running:
@@ -118,37 +115,3 @@ class PeeringProvider:
             return last
         unknown = flow.peer is None or not running.hub.listener.knows(flow.peer.name)
         return min(last, time.monotonic() + self._settings.stranger_grace_s) if unknown else last
-
-    async def _ask(self, running: _Running, flow: Flow) -> Pending:
-        session = await _session(running, flow)
-        await running.agent.ask(flow)
-        if session.ended is not None:
-            # It ended meanwhile and nothing was sent; from here on the flow can only become KTLS or be refused.
-            session = await _session(running, flow)
-        nonce, ciphers = secrets.token_bytes(NONCE_SIZE), tuple(running.agent.ciphers)
-        secure = Secure(flow=flow.id, tuple4=flow.tuple, provider=self.name, nonce=nonce, ciphers=ciphers)
-        ready = await session.ask(secure)
-        cipher = _agreed(session, ready, ciphers)
-        context = exporter.context(flow.id, flow.tuple, nonce, ready.nonce, cipher)
-        return SessionPending(session.engine, context, cipher, self.name)
-
-
-async def _session(running: _Running, flow: Flow) -> Session:
-    peer = flow.peer
-    if peer is None and not running.agent.identity.any_node:
-        message = f"the mapping does not know '{flow.remote.address}', and 'any_node' in '[peering]' is not set"
-        raise Refused(message, Reason.PEER_UNKNOWN)
-    address = peer.address if peer is not None and peer.address is not None else flow.remote.address
-    session = await running.dialler.session(address)
-    if peer is not None and peer.name != session.node:
-        message = f"the agent at '{address}' is node '{session.node}', the mapping says '{peer.name}'"
-        raise Refused(message, Reason.PEER_UNVERIFIED)
-    return session
-
-
-def _agreed(session: Session, ready: Ready, offered: tuple[Cipher, ...]) -> Cipher:
-    if ready.cipher not in offered:
-        detail = f"node '{session.node}' chose a cipher that was not offered"
-        session.end(Reason.NO_COMMON_CIPHER, detail)
-        raise Unavailable(detail, Reason.NO_COMMON_CIPHER)
-    return Cipher(ready.cipher)

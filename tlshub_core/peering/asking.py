@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connecting end: a session to the peer's agent, and in it what is agreed for one flow."""
+
+from __future__ import annotations
+
+import secrets
+
+from tlshub_core.peering import exporter
+from tlshub_core.peering.dialling import Dialler
+from tlshub_core.peering.frames import NONCE_SIZE, Ready, Secure
+from tlshub_core.peering.pending import SessionPending
+from tlshub_core.peering.session import Session
+from tlshub_core.types.errors import Reason, Refused, Unavailable
+from tlshub_core.types.flow import Flow
+from tlshub_core.types.interfaces import AgentContext
+from tlshub_core.types.keys import Cipher
+
+
+async def ask(provider: str, agent: AgentContext, dialler: Dialler, flow: Flow) -> SessionPending:
+    """Agree on keys for the flow, by that provider's name; raises Refused and Unavailable.
+
+    With Unavailable the peer may have been asked: then the flow is NEW no more.
+    """
+    session = await session_to(agent, dialler, flow)
+    await agent.ask(flow)
+    if session.ended is not None:
+        # It ended meanwhile and nothing was sent; from here on the flow can only become KTLS or be refused.
+        session = await session_to(agent, dialler, flow)
+    nonce, ciphers = secrets.token_bytes(NONCE_SIZE), tuple(agent.ciphers)
+    ready = await session.ask(Secure(flow=flow.id, tuple4=flow.tuple, provider=provider, nonce=nonce, ciphers=ciphers))
+    cipher = _agreed(session, ready, ciphers)
+    context = exporter.context(flow.id, flow.tuple, nonce, ready.nonce, cipher)
+    return SessionPending(session.engine, context, cipher, provider)
+
+
+async def session_to(agent: AgentContext, dialler: Dialler, flow: Flow) -> Session:
+    """A session to the agent of the other end, the node that the mapping names; raises as `Dialler.session`."""
+    peer = flow.peer
+    if peer is None and not agent.identity.any_node:
+        message = f"the mapping does not know '{flow.remote.address}', and 'any_node' in '[peering]' is not set"
+        raise Refused(message, Reason.PEER_UNKNOWN)
+    address = peer.address if peer is not None and peer.address is not None else flow.remote.address
+    session = await dialler.session(address)
+    if peer is not None and peer.name != session.node:
+        message = f"the agent at '{address}' is node '{session.node}', the mapping says '{peer.name}'"
+        raise Refused(message, Reason.PEER_UNVERIFIED)
+    return session
+
+
+def _agreed(session: Session, ready: Ready, offered: tuple[Cipher, ...]) -> Cipher:
+    if ready.cipher not in offered:
+        detail = f"node '{session.node}' chose a cipher that was not offered"
+        session.end(Reason.NO_COMMON_CIPHER, detail)
+        raise Unavailable(detail, Reason.NO_COMMON_CIPHER)
+    return Cipher(ready.cipher)

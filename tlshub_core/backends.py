@@ -41,6 +41,7 @@ def settings(config: Config) -> CaptureSettings:
         table_size=here.table_size,
         handshake_ns=here.handshake_deadline_ms * MS,
         gate_ns=here.gate_deadline_ms * MS,
+        warm_ns=here.warm_ms * MS,
         peering_port=config.peering.port,
     )
 

@@ -7,6 +7,13 @@
 // `born` names the connection: a socket that connects again keeps its cookie.
 struct move { u64 cookie, born, deadline; u32 from, to, before, pad; };
 
+static __always_inline void note_answer(const struct flow *f)
+{
+    u64 *answered = f->side == CLIENT ? bpf_map_lookup_elem(&warm, &f->tuple.remote) : 0;
+    if (answered)
+        *answered = bpf_ktime_get_ns();
+}
+
 SEC("syscall")
 int move_flow(struct move *m)
 {
@@ -19,6 +26,8 @@ int move_flow(struct move *m)
         return 0;
     if (m->deadline)
         f->deadline = m->deadline;
+    if (m->to == ARMED)
+        note_answer(f);
     if (m->to == OPEN || m->to == CLEAR)
         f->opened = bpf_ktime_get_ns();
     return 0;

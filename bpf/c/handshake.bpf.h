@@ -5,7 +5,7 @@
 #include "owner.bpf.h"
 #include "rules.bpf.h"
 
-#define RETRIES_MORE 7 // 12 ms * 2^7 is about TCP's own first timeout of 1 s, so patience stays what it was
+#define RETRIES_MORE 8 // 4 ms * 2^8 is about TCP's own first timeout of 1 s, so patience stays what it was
 
 // Volatile, or the compiler merges the reads of both branches into one through a changed context pointer.
 static __always_inline struct tuple tuple_of(volatile struct bpf_sock_ops *s)
@@ -51,11 +51,20 @@ static __always_inline bool is_mptcp(struct bpf_sock_ops *s)
     return tp && bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }
 
-// The SYN waits where no session to the peer is up; TCP then repeats it soon, and as patiently as before.
+// Whether the peer's agent may be relied upon to answer at once. A session says little: an agent that hangs keeps it, and
+// threads whose SYN went would wait for it in the gate, busily. In the handshake they sleep.
+static __always_inline bool is_warm(const struct address *peer, u64 now)
+{
+    u64 *answered = bpf_map_lookup_elem(&warm, peer);
+    struct settings *c = config();
+    return c && answered && now < *answered + c->warm_ns;
+}
+
+// The SYN waits where the peer's agent did not answer just now; TCP then repeats it soon, and as patiently as before.
 static __always_inline void hold_syn(struct bpf_sock_ops *s, struct flow *f)
 {
     int retries = 6;
-    if (bpf_map_lookup_elem(&warm, &f->tuple.remote))
+    if (is_warm(&f->tuple.remote, f->born))
         return;
     bpf_getsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
     f->syn_held = 1;

@@ -4,7 +4,7 @@
 #include "flow.bpf.h"
 
 #define FOR_EVER ((long)(~0UL >> 1)) // MAX_SCHEDULE_TIMEOUT
-#define PAUSE 8 // times 12 ms: a thread that was away so long, from calls that follow each other at once, makes another one
+#define PAUSE 24 // times 4 ms: a thread that was away so long, from calls that follow each other at once, makes another one
 
 struct wait { u64 cookie, since, latest; }; // in jiffies, as the socket's own times are
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct wait); } waits SEC(".maps");

@@ -30,7 +30,7 @@ MEMBERS = {
     "closed": (layout.CLOSED, "head state restarts held_ns sent received"),
     "settings": (
         layout.SETTINGS,
-        "cgroup handshake_ns gate_ns settled agent cgroup_level syn_jiffies peering_port pad",
+        "cgroup handshake_ns gate_ns warm_ns settled agent cgroup_level syn_jiffies peering_port pad",
     ),
     "flow": (
         layout.FLOW,

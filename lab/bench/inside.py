@@ -45,7 +45,7 @@ def nodes() -> dict[str, Node]:
 def waits(all_nodes: dict[str, Node]) -> list[Wait]:
     """Of a client that finds no session between the agents, and of one that finds one."""
     pair = all_nodes["node-a"], all_nodes["node-b"]
-    return [one for _ in range(2) for one in wait(*pair, port=CAPTURED)]
+    return [one for found in ("no session", "a session") for one in wait(*pair, port=CAPTURED, found=found)]
 
 
 def main() -> int:

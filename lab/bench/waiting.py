@@ -14,6 +14,7 @@ from tests.lab.kit.node import Node
 
 STOPPED_S = 2.0
 LONG_S = 1.0
+WARM_S = 0.1  # the default of 'warm_ms': later than that after an answer, a client does not rely on another one
 
 
 def client(say: Say, host: str, port: int) -> list[tuple[str, float, float]]:
@@ -38,8 +39,9 @@ def _timed(call: partial[None]) -> tuple[float, float]:
     return time.monotonic() - began, time.process_time() - burnt
 
 
-def wait(node_a: Node, node_b: Node, port: int) -> list[Wait]:
-    """Stop node-b's agent while a client of node-a connects; the long waits of its only thread."""
+def wait(node_a: Node, node_b: Node, port: int, found: str) -> list[Wait]:
+    """Stop node-b's agent while a client of node-a connects, and finds that; the long waits of its only thread."""
+    time.sleep(2 * WARM_S)
     node_b.agent.signal(signal.SIGSTOP)
     try:
         job = node_a.start(partial(client, host=node_b.ipv4, port=port))
@@ -47,5 +49,5 @@ def wait(node_a: Node, node_b: Node, port: int) -> list[Wait]:
         time.sleep(STOPPED_S)
     finally:
         node_b.agent.signal(signal.SIGCONT)
-    found = [Wait(place=place, seconds=took, cpu_seconds=burnt) for place, took, burnt in job.result()]
-    return [one for one in found if one.seconds >= LONG_S]
+    waits = [Wait(place=f"{place}, {found}", seconds=took, cpu_seconds=burnt) for place, took, burnt in job.result()]
+    return [one for one in waits if one.seconds >= LONG_S]

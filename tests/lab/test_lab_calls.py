@@ -12,12 +12,12 @@ from contextlib import suppress
 from functools import partial
 
 from tests.lab.kit import calls
+from tests.lab.kit.hold import gate, stopped
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, IPV6, Ports
 from tests.lab.kit.talk import accept, converse, listener, payload, take
 from tests.lab.kit.wire import Wire
-from tests.lab.test_lab_outage import stopped
 
 PAIRS = (
     (calls.gives(calls.all_sent, calls.peeked), calls.takes(calls.peeked, calls.all_sent)),
@@ -137,6 +137,7 @@ def waits_in_vain(say: Say, port: int) -> list[float]:
         return waits
 
 
+@gate
 def test_the_timeouts_of_a_held_socket(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
     warm, port = ports.require(), ports.require()
     converse(node_a, node_b, IPV4, warm, *PAIRS[0], payload(marker)).check()

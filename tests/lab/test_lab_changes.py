@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from tests.lab.kit.chat import Chat, echo
-from tests.lab.kit.hold import stopped
+from tests.lab.kit.hold import gate, stopped
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import converse, payload, receives_first, sends_first
@@ -21,6 +21,7 @@ LATER = 7105  # a port of which the lab's rules say nothing
 RULE = f'[[rule]]\nname = "later"\nmatch = {{ ports = [{LATER}] }}\nmode = "require"\n'
 
 
+@gate
 def test_what_is_secured_goes_on_without_the_agents_and_what_is_held_is_refused(
     node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
 ) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.lab.kit.chat import Flag
-from tests.lab.kit.hold import held, speaker, spoken, stopped, warm
+from tests.lab.kit.hold import gate, held, speaker, spoken, stopped, warm
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports, Way
@@ -18,6 +18,7 @@ from tests.lab.kit.talk import accept, listener, payload
 from tests.lab.kit.terminal import Terminal, terminal
 from tests.lab.kit.wire import Wire
 
+pytestmark = gate
 SHELL = ("bash", "--norc", "--noprofile", "-i")
 CTRL_Z = "\x1a"
 

@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 
-from tests.lab.kit.hold import stopped
+from tests.lab.kit.hold import gate, stopped
 from tests.lab.kit.job import Job, Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports
@@ -90,6 +90,7 @@ def nothing_left(*nodes: Node) -> Iterator[None]:
         node.agent.await_descriptors(descriptors)
 
 
+@gate
 @pytest.mark.parametrize("which", ["node-a", "node-b", "neither"])
 def test_ends_while_it_is_held_and_while_it_is_open(
     nodes: dict[str, Node], node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes, which: str

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from tests.lab.kit.hold import held, speaker, spoken, stopped, warm
+from tests.lab.kit.hold import gate, held, speaker, spoken, stopped, warm
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports, Way
 from tests.lab.kit.talk import payload, take
 from tests.lab.kit.wire import Wire
 
+pytestmark = gate
 Kind = Literal["default", "ignored", "blocked", "restarting", "interrupted"]
 KINDS: tuple[Kind, ...] = ("default", "ignored", "blocked", "restarting", "interrupted")
 

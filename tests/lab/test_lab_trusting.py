@@ -11,13 +11,14 @@ from functools import partial
 from typing import TypeVar
 
 from tests.lab.kit.chat import Flag
-from tests.lab.kit.hold import held, stopped, warm
+from tests.lab.kit.hold import gate, held, stopped, warm
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports, Way
 from tests.lab.kit.talk import QUIET_S, accept, dial, listener, payload, receives_first, sends_first, serve, take
 from tests.lab.kit.wire import Wire
 
+pytestmark = gate
 T = TypeVar("T")
 FIRST = 100
 WHILE_S = 0.1  # far shorter than the lab's gate lets such a program wait

@@ -13,7 +13,7 @@ from functools import partial
 
 import pytest
 
-from tests.lab.kit.hold import held, speaker, stopped, warm
+from tests.lab.kit.hold import gate, held, speaker, stopped, warm
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports, Way
@@ -108,6 +108,7 @@ def late(_say: Say, way: Way, port: int, issue: Issue, content: bytes) -> tuple[
         return got, line.again - sending, sending
 
 
+@gate
 @pytest.mark.parametrize("issue", ISSUES)
 def test_what_a_held_request_ends_with(
     node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes, issue: Issue

@@ -37,7 +37,9 @@ class Table(BaseModel):
 class Capture(Table):
     """How connections are seen and held; `backend` 'auto' takes the best installed one.
 
-    `passthrough_patience_ms`: under a rule with 'passthrough', a client that has sent nothing by then is captured.
+    `warm_ms`: for so long after an answer of a peer's agent, connections to that address begin without waiting for
+    theirs; with 0 each waits in TCP's handshake. `passthrough_patience_ms`: under a rule with 'passthrough', a client
+    that has sent nothing by then is captured.
     """
 
     backend: Text = "auto"
@@ -45,6 +47,7 @@ class Capture(Table):
     pins: File = Path("/sys/fs/bpf/tlshub")
     gate_deadline_ms: Milliseconds = 200
     handshake_deadline_ms: Milliseconds = 5000
+    warm_ms: Annotated[int, Strict(), Field(ge=0, le=600_000)] = 100
     passthrough_patience_ms: Milliseconds = 200
     existing: Literal["report", "reset"] = "report"
     table_size: Annotated[int, Strict(), Field(ge=16, le=1 << 24)] = 65536

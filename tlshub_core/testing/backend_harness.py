@@ -37,6 +37,7 @@ def settings_for(cgroup: Path) -> CaptureSettings:
         table_size=4096,
         handshake_ns=1_000_000_000,
         gate_ns=200_000_000,
+        warm_ns=100_000_000,
         peering_port=4646,
     )
 

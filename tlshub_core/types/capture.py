@@ -151,7 +151,7 @@ class RuleSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureSettings:
-    """What a backend is attached with; the deadlines are nanoseconds."""
+    """What a backend is attached with; times are nanoseconds: see the table '[capture]'."""
 
     cgroup: Path
     cgroup_root: Path
@@ -159,4 +159,5 @@ class CaptureSettings:
     table_size: int
     handshake_ns: int
     gate_ns: int
+    warm_ns: int
     peering_port: int

@@ -89,7 +89,7 @@ class AgentContext(Protocol):
         """Hand an event to the sinks; never blocks."""
 
     def warm(self, address: Address, up: bool) -> None:
-        """Say that a session to the agent of that address is up (its SYNs need not be held) or down."""
+        """Say that a session to the agent of that address is up, so that it may come to be warm, or down."""
 
 
 class Pending(Protocol):
@@ -218,7 +218,7 @@ class CaptureBackend(Protocol):
         """The first rule (number, mode) that the programs would choose; number -1 and BYPASS where none matches."""
 
     def warm(self, address: Address, up: bool) -> None:
-        """SYNs to that address need not be held (a session is up), or need to be."""
+        """A session for that address is up: SYNs go at once for `warm_ns` after an answer (ARMED). Down: all wait."""
 
     def replace(self, rules: RuleSet) -> None:
         """Swap the rules, atomically."""

@@ -37,7 +37,8 @@ from tlshub_core.api import (
 BTF = Path("/sys/kernel/btf/vmlinux")
 SETTLED_NS = 300_000_000_000  # longer than a connection may take to be established
 CLOCK_MONOTONIC_COARSE = 6  # its resolution is the kernel's tick
-SYN_TIMEOUT_S = 0.012
+SYN_TIMEOUT_S = 0.004
+NEVER_ANSWERED = 0
 BPF_MAP_TYPE_ARRAY = 2
 PROBE_TABLE = 16
 _log = logging.getLogger("tlshub.capture")
@@ -110,10 +111,11 @@ class LibbpfBackend:
             settings.cgroup.stat().st_ino,
             settings.handshake_ns,
             settings.gate_ns,
+            settings.warm_ns,
             time.monotonic_ns() + SETTLED_NS,
             0,
             depth,
-            max(2, round(SYN_TIMEOUT_S / tick)),
+            max(1, round(SYN_TIMEOUT_S / tick)),
             settings.peering_port,
             0,
         )
@@ -195,7 +197,7 @@ class LibbpfBackend:
         """See `CaptureBackend`."""
         key = layout.pack_address(address)
         if up:
-            self._warm.put(key, layout.U64.pack(1))
+            self._warm.put(key, layout.U64.pack(NEVER_ANSWERED))
         else:
             self._warm.drop(key)
 

@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+import pytest
+
 from tests.lab.kit.job import Job, Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Way
 from tests.lab.kit.talk import accept, converse, listener, receives_first, sends_first, take
 from tests.lab.kit.wire import Wire
+
+GATE = {"capture.warm_ms": "600000"}  # or clients of an agent that is stopped wait in TCP's handshake
+gate = pytest.mark.agents(node_a=GATE)
 
 
 @contextmanager
@@ -29,8 +34,9 @@ def stopped(node: Node) -> Iterator[None]:
 def warm(node_a: Node, node_b: Node, port: int) -> None:
     """A session between the agents is up: from now on a SYN goes at once, and it is the gate that holds.
 
-    Events from now on are the test's.
+    Events from now on are the test's. The agent of `node_a` has to be configured with GATE.
     """
+    assert GATE.items() <= node_a.agent.changes.items(), "mark the test 'gate', or its clients never come to the gate"
     converse(node_a, node_b, IPV4, port, sends_first, receives_first, b"to have a session between the agents").check()
     for node in (node_a, node_b):
         node.await_closed(1)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.kit.hold import GATE
 from tests.lab.kit.node import Event
 
 Plan = tuple[str, str, float]  # step, side ('client', 'server' or 'both'), seconds
@@ -19,7 +20,7 @@ ONE_SIDED = range(7111, 7120)  # preferred by node-a, and nothing to node-b, who
 
 _PROGRAM = {"program": str(Path(__file__).with_name("slow_agent.py"))}
 _RULE = f'[[rule]]\nname = "one-sided"\nmatch = {{ ports = ["{ONE_SIDED[0]}-{ONE_SIDED[-1]}"] }}\nmode = "prefer"\n'
-slow_agents = pytest.mark.agents(node_a={**_PROGRAM, "rules": _RULE}, node_b=_PROGRAM)
+slow_agents = pytest.mark.agents(node_a={**_PROGRAM, **GATE, "rules": _RULE}, node_b=_PROGRAM)
 
 
 def planned(plans: Mapping[int, Sequence[Plan]]) -> None:

@@ -12,6 +12,7 @@ cgroup = "/sys/fs/cgroup"
 pins = "/sys/fs/bpf/tlshub"
 gate_deadline_ms = 200
 passthrough_patience_ms = 300
+warm_ms = 0
 handshake_deadline_ms = 5000
 existing = "reset"
 table_size = 1024

@@ -17,6 +17,7 @@ def test_full_file(tmp_path: Path) -> None:
     config = load(write(tmp_path, FULL))
     assert config.capture.existing == "reset"
     assert (config.capture.table_size, config.capture.passthrough_patience_ms) == (1024, 300)
+    assert config.capture.warm_ms == 0
     assert config.keys.ciphers == (Cipher.AES_GCM_256, Cipher.AES_GCM_128)
     assert config.providers() == ("quartz", "zircon")
     web, curl = config.rules

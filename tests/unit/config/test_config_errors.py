@@ -32,6 +32,7 @@ def _error(folder: Path, text: str) -> ConfigError:
         (MINIMAL + "[captur]", "", "captur", "unknown, did you mean 'capture'?"),
         (MINIMAL + "[capture]\nbackand = 'x'", "capture", "backand", "unknown, did you mean 'backend'?"),
         (MINIMAL + "[capture]\ngate_deadline_ms = 0", "capture", "gate_deadline_ms", "greater than or equal to 1"),
+        (MINIMAL + "[capture]\nwarm_ms = -1", "capture", "warm_ms", "greater than or equal to 0"),
         (MINIMAL + "[capture]\ngate_deadline_ms = true", "capture", "gate_deadline_ms", "valid integer"),
         (MINIMAL + "[capture]\nexisting = 'keep'", "capture", "existing", "'report' or 'reset'"),
         (MINIMAL + "[capture]\ncgroup = 7", "capture", "cgroup", "path"),

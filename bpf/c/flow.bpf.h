@@ -30,6 +30,7 @@ struct settings {
     u16 peering_port, pad;
 };
 
+#define NOBODY_WAITS (~0ULL) // a deadline: it begins with the next call
 #define MARK (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
 
 struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 65536); __type(key, u64); __type(value, struct flow); } flows SEC(".maps");

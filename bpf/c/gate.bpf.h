@@ -61,6 +61,9 @@ static __always_inline void advance(struct socket *sock, struct tcp_sock *tp, st
     if (state == INSTALLING && switched(sock, tp)) {
         if (move_state(f, INSTALLING, OPEN))
             f->opened = now;
+    } else if (f->deadline == NOBODY_WAITS) {
+        struct settings *c = config();
+        f->deadline = now + (c ? c->gate_ns : 0);
     } else if (now > f->deadline) {
         expire(f, cookie, state);
     }

@@ -63,6 +63,48 @@ SEC("fexit/tcp_v4_connect") int BPF_PROG(connect4_ends, struct sock *sk) { retur
 SEC("fentry/tcp_v6_connect") int BPF_PROG(connect6_begins, struct sock *sk) { return connect_begins(sk); }
 SEC("fexit/tcp_v6_connect") int BPF_PROG(connect6_ends, struct sock *sk) { return connect_ends(sk); }
 
+// A socket that another process sent over a Unix socket. The kernel asks before it gives it a number, which the receiver
+// has when the next one is asked about, or all are there. Whoever takes descriptors otherwise is found by its first call.
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, u32); __type(value, struct grafted); } receiving SEC(".maps");
+
+static __always_inline void received(u32 tid)
+{
+    struct grafted *r = bpf_map_lookup_elem(&receiving, &tid);
+    if (!r)
+        return;
+    owned(r->cookie, -1, r->inode, 0);
+    bpf_map_delete_elem(&receiving, &tid);
+}
+
+SEC("fentry/security_file_receive")
+int BPF_PROG(receive_one, struct file *file)
+{
+    if ((file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+        return 0;
+    struct settings *c = config();
+    struct socket *sock = bpf_sock_from_file(file);
+    struct sock *sk = sock ? sock->sk : 0;
+    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+    u64 id = bpf_get_current_pid_tgid();
+    u32 tid = id;
+    if (!tp || !marked(tp) || !c || id >> 32 == c->agent)
+        return 0;
+    struct grafted r = { .cookie = bpf_get_socket_cookie(sk), .inode = file->f_inode->i_ino };
+    struct flow *f = bpf_map_lookup_elem(&flows, &r.cookie);
+    if (!f || f->state >= OPEN)
+        return 0;
+    received(tid);
+    bpf_map_update_elem(&receiving, &tid, &r, BPF_ANY);
+    return 0;
+}
+
+SEC("fexit/scm_detach_fds")
+int BPF_PROG(receive_all)
+{
+    received(bpf_get_current_pid_tgid());
+    return 0;
+}
+
 // accept() grafts the new socket before it returns the descriptor; the hook's arguments have not changed for years, while
 // inet_csk_accept's have. A held call's time starts no earlier than here, and so does the time for the install.
 SEC("fentry/security_sock_graft")

@@ -15,7 +15,7 @@ from tlshub_core.pipeline.first import First
 from tlshub_core.pipeline.owners import Owners
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
-from tlshub_core.types.capture import FlowEstablished, FlowSeen, State
+from tlshub_core.types.capture import NOBODY_WAITS_NS, FlowEstablished, FlowSeen, State
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable
 from tlshub_core.types.flow import Flow, Side
 from tlshub_core.types.keys import FlowKeys
@@ -98,7 +98,7 @@ class Connection:
     async def _fetch(self, asked: Asked) -> FlowKeys:
         """Wait for TCP and for somebody to have the descriptor, then have the keys made."""
         established = await self._established
-        self.ending.socket = await self.owners.get(self._tools.gate_ns / 1e9)
+        self.ending.socket = await self.owners.get(self._lost)
         try:
             async with asyncio.timeout(self._tools.gate_ns / 1e9):
                 keys = await asked.pending.keys(established.isns(self.flow.side), None)
@@ -114,6 +114,10 @@ class Connection:
             )
         )
         return keys
+
+    def _lost(self) -> None:
+        """Nobody is known to have the descriptor, so nobody waits: the gate's deadline begins with the next call."""
+        self._tools.backend.move(self.flow.cookie, State.ARMED, State.ARMED, NOBODY_WAITS_NS)
 
     async def _install(self, keys: FlowKeys) -> None:
         move, cookie = self._tools.backend.move, self.flow.cookie

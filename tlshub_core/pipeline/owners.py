@@ -10,7 +10,7 @@ from collections.abc import Callable
 from socket import socket
 from uuid import UUID
 
-from tlshub_core.pipeline import descriptor
+from tlshub_core.pipeline import descriptor, heirs
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowOwned, Owner
 from tlshub_core.types.errors import Reason, Unavailable
@@ -42,15 +42,20 @@ class Owners:
         """The one that the socket was taken from last."""
         return self._known[0]
 
-    async def get(self, patience_s: float) -> socket:
+    async def get(self, lost: Callable[[], None]) -> socket:
         """A duplicate, as soon as somebody has it.
 
-        Nobody yet: that takes as long as accept() does. Who had it has it no more: somebody calls within `patience_s`,
-        or TimeoutError is raised. Raises Unavailable where the agent may not look into the process.
+        Nobody yet: that takes as long as accept() does. Who had it has it no more: then it was left to a child, or is
+        on its way to another process, and whoever gets it is found, or calls, in its own time; `lost` is told so each
+        time. Raises Unavailable where the agent may not look into the process.
         """
         while (found := self.take()) is None:
-            async with asyncio.timeout(patience_s if self._known else None):
-                await self._news.wait()
+            if self._known:
+                lost()
+                heir = await heirs.find(self._known[0], self._cookie)
+                if heir is not None:
+                    return self._had(*heir)
+            await self._news.wait()
         return found
 
     def take(self) -> socket | None:
@@ -63,9 +68,7 @@ class Owners:
                 message = f"cannot reach the socket of process {owner.pid}: {error.strerror}"
                 raise Unavailable(message, Reason.OWNER_UNKNOWN) from error
             if found is not None:
-                self._known = [owner]
-                self._report(owner)
-                return found
+                return self._had(owner, found)
         return None
 
     def try_take(self) -> socket | None:
@@ -76,6 +79,7 @@ class Owners:
             _log.warning("connection %s: %s", self._flow, error)
             return None
 
-    def _report(self, owner: Owner) -> None:
-        now = time.monotonic_ns()
+    def _had(self, owner: Owner, found: socket) -> socket:
+        self._known, now = [owner], time.monotonic_ns()
         self._emit(events.Owned(time_ns=now, flow=self._flow, pid=owner.pid, fd=owner.fd, comm=owner.comm))
+        return found

@@ -12,6 +12,7 @@ from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Isns, Mode, Side, Tuple4
 
 Network = IPv4Network | IPv6Network
+NOBODY_WAITS_NS = 2**64 - 1  # a deadline that the programs replace, at the next call into the socket, by `gate_ns`
 
 
 class State(IntEnum):

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A socket that its owner has no more, found in the process that it was left to, which says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from tlshub_core.pipeline import descriptor, heirs
+from tlshub_core.pipeline.owners import Owners
+from tlshub_core.testing.node import Link
+from tlshub_core.types.capture import FlowOwned, Owner
+from tlshub_core.types.events import Event, Owned
+
+WAITS = "import sys; print('ready', flush=True); sys.stdin.read()"
+PATIENCE_S = 5.0
+
+
+@contextmanager
+def process(*descriptors: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A child with these descriptors, which it never touches."""
+    words = [sys.executable, "-S", "-c", WAITS]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors) as child:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+        yield child
+        child.kill()
+
+
+@pytest.fixture
+def heir(link: Link) -> Iterator[tuple[Owner, int, int]]:
+    """Who had the socket last, which is this process; its cookie; and the process that has it now."""
+    gone, cookie = link.owner, link.cookie
+    gone = replace(gone, inode=os.fstat(gone.fd).st_ino)
+    with process(gone.fd) as child:
+        link.client.close()
+        try:
+            found = descriptor.take(Owner(pid=child.pid, fd=gone.fd, inode=0, comm=""), cookie)
+        except PermissionError:
+            pytest.skip("this machine does not let a process look into its child's descriptors (ptrace_scope, seccomp)")
+        assert found is not None
+        found.close()
+        yield gone, cookie, child.pid
+
+
+async def found_by(owner: Owner, cookie: int) -> int:
+    """The process that the socket was taken from; what was taken must be the right one."""
+    said: list[Event] = []
+    lost: list[None] = []
+    owners = Owners(uuid.uuid4(), cookie, owner, said.append)
+    with await asyncio.wait_for(owners.get(lambda: lost.append(None)), PATIENCE_S) as found:
+        assert descriptor.cookie_of(found) == cookie
+    (owned,) = said
+    assert isinstance(owned, Owned) and owned.comm.startswith("python") and lost == [None]
+    return owned.pid
+
+
+async def test_a_child_of_the_owner(heir: tuple[Owner, int, int]) -> None:
+    gone, cookie, pid = heir
+    assert await found_by(gone, cookie) == pid
+
+
+async def test_the_owner_is_dead(heir: tuple[Owner, int, int]) -> None:
+    gone, cookie, pid = heir
+    with process() as stranger:
+        pass
+    assert await found_by(replace(gone, pid=stranger.pid), cookie) == pid
+
+
+@pytest.mark.parametrize("known", [{"fd": -1}, {"inode": 0}, {"inode": 1}, {"fd": 0}], ids=str)
+async def test_what_is_not_known_is_not_searched_for_and_what_is_wrong_not_found(
+    heir: tuple[Owner, int, int], known: dict[str, int]
+) -> None:
+    gone, cookie, _ = heir
+    assert await heirs.find(replace(gone, **known), cookie) is None  # type: ignore[arg-type]
+
+
+async def test_a_socket_with_another_cookie_is_another_one(heir: tuple[Owner, int, int]) -> None:
+    gone, cookie, _ = heir
+    before = len(os.listdir("/proc/self/fd"))
+    assert await heirs.find(gone, cookie + 1_000_000) is None
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_others_have_their_turn_while_it_is_searched_for(heir: tuple[Owner, int, int]) -> None:
+    gone, cookie, _ = heir
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    assert await heirs.find(gone, cookie + 1_000_000) is None
+    task.cancel()
+    assert turns >= sum(map(str.isdecimal, os.listdir("/proc"))) // heirs.AT_ONCE
+
+
+async def test_nobody_has_it_until_somebody_says_so(link: Link) -> None:
+    cookie, said = link.cookie, list[Event]()
+    with process() as stranger:
+        owners = Owners(uuid.uuid4(), cookie, replace(link.owner, pid=stranger.pid, fd=0), said.append)
+        lost = asyncio.Event()
+        taking = asyncio.create_task(owners.get(lost.set))
+        await asyncio.wait_for(lost.wait(), PATIENCE_S)
+        await asyncio.sleep(0.3)
+        assert not taking.done()
+        owners.tell(FlowOwned(cookie=cookie, time_ns=0, owner=link.owner, held=False))
+        with await asyncio.wait_for(taking, PATIENCE_S) as found:
+            assert descriptor.cookie_of(found) == cookie

@@ -17,8 +17,8 @@ from tlshub_core.pipeline import descriptor
 from tlshub_core.types.capture import Owner
 
 PROC = Path("/proc")
-# There may be thousands of processes; other connections have their turn in between, and so has whoever this agent, which
-# has real-time priority, took the processor from.
+# There may be thousands of processes. In between, other connections have their turn, and whoever this agent took the
+# processor from by its real-time priority.
 AT_ONCE, PAUSE_S = 16, 0.001
 
 

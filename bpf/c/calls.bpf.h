@@ -26,7 +26,7 @@ int move_flow(struct move *m)
         return 0;
     if (m->deadline)
         f->deadline = m->deadline;
-    if (m->to == ARMED)
+    if (m->to == ARMED && m->from != ARMED)
         note_answer(f);
     if (m->to == OPEN || m->to == CLEAR)
         f->opened = bpf_ktime_get_ns();

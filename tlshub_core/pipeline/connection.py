@@ -32,7 +32,7 @@ class Connection:
         self.provider = providers[0]  # of several it is known which one serves when it has agreed
         self.ends = str(flow.client), str(flow.server)
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
-        self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit)
+        self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit, tools.heirs)
         self.ending = Ending(tools, flow, self.owners, self._established)
         self.first = First(tools, self._established)
 

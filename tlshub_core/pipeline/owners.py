@@ -10,7 +10,8 @@ from collections.abc import Callable
 from socket import socket
 from uuid import UUID
 
-from tlshub_core.pipeline import descriptor, heirs
+from tlshub_core.pipeline import descriptor
+from tlshub_core.pipeline.heirs import Heirs
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowOwned, Owner
 from tlshub_core.types.errors import Reason, Unavailable
@@ -21,8 +22,10 @@ _log = logging.getLogger("tlshub.connection")
 class Owners:
     """The processes that have the descriptor, the latest first."""
 
-    def __init__(self, flow: UUID, cookie: int, first: Owner | None, emit: Callable[[events.Event], None]) -> None:
-        self._flow, self._cookie, self._emit = flow, cookie, emit
+    def __init__(
+        self, flow: UUID, cookie: int, first: Owner | None, emit: Callable[[events.Event], None], heirs: Heirs
+    ) -> None:
+        self._flow, self._cookie, self._emit, self._heirs = flow, cookie, emit, heirs
         self._known: list[Owner] = [first] if first else []
         self._news = asyncio.Event()
 
@@ -52,7 +55,7 @@ class Owners:
         while (found := self.take()) is None:
             if self._known:
                 lost()
-                heir = await heirs.find(self._known[0], self._cookie)
+                heir = await self._heirs.find(self._known[0], self._cookie, self._news)
                 if heir is not None:
                     return self._had(*heir)
             await self._news.wait()

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tlshub_core.pipeline.heirs import Heirs
 from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Keys
 from tlshub_core.types.interfaces import AgentContext, CaptureBackend
@@ -20,3 +21,4 @@ class Tools:
     gate_ns: int
     keylog: KeyLog | None = None
     patience_ns: int = 200_000_000
+    heirs: Heirs = field(default_factory=Heirs)

@@ -7,6 +7,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +15,15 @@ from dataclasses import replace
 
 import pytest
 
-from tlshub_core.pipeline import descriptor, heirs
+from tlshub_core.pipeline import descriptor
+from tlshub_core.pipeline.heirs import APART_S, AT_ONCE, PATIENCE_S, Heirs
 from tlshub_core.pipeline.owners import Owners
 from tlshub_core.testing.node import Link
 from tlshub_core.types.capture import FlowOwned, Owner
 from tlshub_core.types.events import Event, Owned
 
 WAITS = "import sys; print('ready', flush=True); sys.stdin.read()"
-PATIENCE_S = 5.0
+LIMIT_S = 5.0
 
 
 @contextmanager
@@ -54,8 +56,8 @@ async def found_by(owner: Owner, cookie: int) -> int:
     """The process that the socket was taken from; what was taken must be the right one."""
     said: list[Event] = []
     lost: list[None] = []
-    owners = Owners(uuid.uuid4(), cookie, owner, said.append)
-    with await asyncio.wait_for(owners.get(lambda: lost.append(None)), PATIENCE_S) as found:
+    owners = Owners(uuid.uuid4(), cookie, owner, said.append, Heirs())
+    with await asyncio.wait_for(owners.get(lambda: lost.append(None)), LIMIT_S) as found:
         assert descriptor.cookie_of(found) == cookie
     (owned,) = said
     assert isinstance(owned, Owned) and owned.comm.startswith("python") and lost == [None]
@@ -79,13 +81,13 @@ async def test_what_is_not_known_is_not_searched_for_and_what_is_wrong_not_found
     heir: tuple[Owner, int, int], known: dict[str, int]
 ) -> None:
     gone, cookie, _ = heir
-    assert await heirs.find(replace(gone, **known), cookie) is None  # type: ignore[arg-type]
+    assert await Heirs().find(replace(gone, **known), cookie, asyncio.Event()) is None  # type: ignore[arg-type]
 
 
 async def test_a_socket_with_another_cookie_is_another_one(heir: tuple[Owner, int, int]) -> None:
     gone, cookie, _ = heir
     before = len(os.listdir("/proc/self/fd"))
-    assert await heirs.find(gone, cookie + 1_000_000) is None
+    assert await Heirs().find(gone, cookie + 1_000_000, asyncio.Event()) is None
     assert len(os.listdir("/proc/self/fd")) == before
 
 
@@ -100,20 +102,33 @@ async def test_others_have_their_turn_while_it_is_searched_for(heir: tuple[Owner
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    assert await heirs.find(gone, cookie + 1_000_000) is None
+    assert await Heirs().find(gone, cookie + 1_000_000, asyncio.Event()) is None
     task.cancel()
-    assert turns >= sum(map(str.isdecimal, os.listdir("/proc"))) // heirs.AT_ONCE
+    assert turns >= sum(map(str.isdecimal, os.listdir("/proc"))) // AT_ONCE
+
+
+async def test_searches_are_few_and_end_with_news(heir: tuple[Owner, int, int]) -> None:
+    gone, cookie, pid = heir
+    searches, news = Heirs(), asyncio.Event()
+    began = time.monotonic()
+    at_once = await asyncio.gather(*(searches.find(gone, cookie, news) for _ in range(3)))
+    assert time.monotonic() - began >= PATIENCE_S + 2 * APART_S
+    for one in at_once:
+        assert one is not None and one[0].pid == pid
+        one[1].close()
+    news.set()
+    assert await searches.find(gone, cookie, news) is None
 
 
 async def test_nobody_has_it_until_somebody_says_so(link: Link) -> None:
     cookie, said = link.cookie, list[Event]()
     with process() as stranger:
-        owners = Owners(uuid.uuid4(), cookie, replace(link.owner, pid=stranger.pid, fd=0), said.append)
+        owners = Owners(uuid.uuid4(), cookie, replace(link.owner, pid=stranger.pid, fd=0), said.append, Heirs())
         lost = asyncio.Event()
         taking = asyncio.create_task(owners.get(lost.set))
-        await asyncio.wait_for(lost.wait(), PATIENCE_S)
+        await asyncio.wait_for(lost.wait(), LIMIT_S)
         await asyncio.sleep(0.3)
         assert not taking.done()
         owners.tell(FlowOwned(cookie=cookie, time_ns=0, owner=link.owner, held=False))
-        with await asyncio.wait_for(taking, PATIENCE_S) as found:
+        with await asyncio.wait_for(taking, LIMIT_S) as found:
             assert descriptor.cookie_of(found) == cookie

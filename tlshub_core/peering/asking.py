@@ -33,12 +33,17 @@ async def ask(provider: str, agent: AgentContext, dialler: Dialler, flow: Flow) 
     return SessionPending(session.engine, context, cipher, provider)
 
 
+def check_known(agent: AgentContext, flow: Flow) -> None:
+    """Whether the other end may be secured at all: the mapping names its node, or any will do; raises Refused."""
+    if flow.peer is None and not agent.identity.any_node:
+        message = f"the mapping does not know '{flow.remote.address}', and 'any_node' in '[peering]' is not set"
+        raise Refused(message, Reason.PEER_UNKNOWN)
+
+
 async def session_to(agent: AgentContext, dialler: Dialler, flow: Flow) -> Session:
     """A session to the agent of the other end, the node that the mapping names; raises as `Dialler.session`."""
     peer = flow.peer
-    if peer is None and not agent.identity.any_node:
-        message = f"the mapping does not know '{flow.remote.address}', and 'any_node' in '[peering]' is not set"
-        raise Refused(message, Reason.PEER_UNKNOWN)
+    check_known(agent, flow)
     address = peer.address if peer is not None and peer.address is not None else flow.remote.address
     session = await dialler.session(address)
     if peer is not None and peer.name != session.node:

@@ -40,6 +40,10 @@ class Offers:
         ends = ((tuple4.server, tuple4.server_port, at) for tuple4, at in self._since.items())
         return any(server == address and there == port and at > since for server, there, at in ends)
 
+    def has(self, tuple4: Tuple4) -> bool:
+        """Whether the flow was offered, so that `take` does not wait."""
+        return tuple4 in self._ready
+
     async def take(self, tuple4: Tuple4) -> SessionPending:
         """The flow for a connection, waiting for it if need be; raises Unavailable where a newer connection asks."""
         found = self._claim(tuple4)

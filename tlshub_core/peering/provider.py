@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from tlshub_core.peering.asking import ask, session_to
+from tlshub_core.peering.asking import ask, check_known, session_to
 from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.peering.dialling import Dialler
 from tlshub_core.peering.frames import Leave
@@ -95,6 +95,8 @@ class PeeringProvider:
         Not so under a rule with passthrough: there it asks when it has seen what the client sends first.
         """
         if flow.mode is not Mode.PREFER:
+            if not running.hub.offers.has(flow.tuple):  # nobody may ask for an unknown address: no thread need wait
+                check_known(running.agent, flow)
             return await running.hub.offers.take(flow.tuple)
         try:
             async with asyncio.timeout_at(self._patience(running, flow)):

@@ -83,6 +83,21 @@ async def test_any_node_takes_an_unknown_peer_at_the_connections_own_address(nod
     assert plain(one) == plain(two)
 
 
+async def test_an_accepted_connection_of_an_unknown_peer_is_refused_at_once_unless_it_was_promised(
+    nodes: Nodes,
+) -> None:
+    pair = nodes()
+    await pair.start()
+    stranger = replace(pairs.flows(40_001)[1], peer=None)
+    with pytest.raises(Refused, match="the mapping does not know") as caught:
+        async with asyncio.timeout(10):
+            await pair.server.prepare(stranger)
+    assert (caught.value.reason, caught.value.by_peer) == (Reason.PEER_UNKNOWN, False)
+    client, server = pairs.flows(40_002)
+    await pair.client.prepare(client)
+    (await pair.server.prepare(replace(server, peer=None))).discard()
+
+
 async def test_cancelled_asks_leave_the_session_usable(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = nodes()
     await pair.start()

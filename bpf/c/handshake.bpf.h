@@ -164,7 +164,11 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
 {
     u64 now = bpf_ktime_get_ns();
     struct flow f = { .side = side, .born = now, .tuple = tuple_of(s) };
-    struct owner *owner = side == CLIENT ? bpf_map_lookup_elem(&connecting, &cookie) : 0;
+    struct owner here, *owner = 0;
+    if (s->op == BPF_SOCK_OPS_TCP_CONNECT_CB) {
+        here = connector();
+        owner = &here;
+    }
     struct row *r = rule_of(&f.tuple, side, owner);
     struct settings *c = config();
     bool owed = side == SERVER && promised(&f.tuple, now);

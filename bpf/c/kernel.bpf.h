@@ -31,7 +31,6 @@ enum { false, true };
 #define SO_ZEROCOPY 60
 #define TCP_SYNCNT 7
 #define TCP_REPAIR 19
-#define TCP_FASTOPEN 23
 #define TCP_FASTOPEN_CONNECT 30
 #define TCP_ULP 31
 #define TCP_ZEROCOPY_RECEIVE 35
@@ -80,8 +79,8 @@ struct iovec { void *iov_base; __kernel_size_t iov_len; };
 struct iov_iter { u8 iter_type; __kernel_size_t iov_offset, count; union { const struct iovec *iov; void *ubuf; }; };
 struct iov_iter___named { const struct iovec *__iov; }; // since 6.4
 struct msghdr { void *msg_name; int msg_namelen; struct iov_iter msg_iter; unsigned int msg_flags; };
-struct pt_regs___x86 { unsigned long si, dx, orig_ax; };
-struct task_struct { unsigned int flags; };
+struct pt_regs___x86 { unsigned long bx, dx, si, di, orig_ax; };
+struct task_struct { unsigned int flags; int tgid; char comm[16]; };
 struct bpf_iter__tcp { struct sock_common *sk_common; };
 struct strp_msg { int full_len; int offset; };
 struct _strp_msg { struct strp_msg strp; };

@@ -16,30 +16,25 @@ static __always_inline bool guarded(struct socket *sock)
     return f ? f->state != CLEAR : ours(tp);
 }
 
-// Accepted and not done, so that programs connect as ever: Fast Open. Refused, so that they fall back: zero-copy, which
-// KTLS answers with an error at every send.
-SEC("cgroup/setsockopt")
-int set_option(struct bpf_sockopt *o)
+// What programs do without where it is refused: Fast Open, as where the kernel has it switched off, since connect() would
+// return before there is a connection; zero-copy, which KTLS answers with an error at every send. Not by a hook of the
+// cgroup: the kernel copies the value for it, at every option of every socket.
+static __always_inline bool lacking(struct socket *sock, int level, int name)
 {
-    struct bpf_sock *sk = o->sk;
-    if (!sk || sk->protocol != IPPROTO_TCP)
-        return 1;
-    if (o->level == SOL_SOCKET && o->optname == SO_ZEROCOPY) {
-        bpf_set_retval(-EOPNOTSUPP);
-        return 0;
-    }
-    if (o->level == SOL_TCP && (o->optname == TCP_FASTOPEN || o->optname == TCP_FASTOPEN_CONNECT))
-        o->optlen = -1;
-    return 1;
+    bool asked = level == SOL_SOCKET ? name == SO_ZEROCOPY : level == SOL_TCP && name == TCP_FASTOPEN_CONNECT;
+    struct tcp_sock *tp = asked && sock->sk ? bpf_skc_to_tcp_sock(sock->sk) : 0;
+    return tp && ours(tp);
 }
 
 // A program's own TCP_ULP finds one there already; repair mode would rewrite the socket below us.
 SEC("fmod_ret/security_socket_setsockopt")
 int BPF_PROG(guard_set, struct socket *sock, int level, int name, int ret)
 {
+    if (ret || lacking(sock, level, name))
+        return ret ? ret : -EOPNOTSUPP;
     struct settings *c = config();
-    if (ret || level != SOL_TCP || (name != TCP_ULP && name != TCP_REPAIR) || !c)
-        return ret;
+    if (level != SOL_TCP || (name != TCP_ULP && name != TCP_REPAIR) || !c)
+        return 0;
     if (bpf_get_current_pid_tgid() >> 32 == c->agent || !guarded(sock))
         return 0;
     return name == TCP_ULP ? -EEXIST : -EPERM;

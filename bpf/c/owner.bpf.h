@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Which process and descriptor own a socket: for a client noted when connect() is entered, so that even a connection that
-// completes later can name them; for a server when accept() returns.
+// Which process and descriptor own a socket: for a client known when its SYN is made, within connect(), so that even a
+// connection that completes later can name them; for a server when accept() returns.
 #pragma once
 #include "flow.bpf.h"
 
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, s32); } connect_fd SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u64); __type(value, struct owner); } connecting SEC(".maps");
 struct grafted { u64 cookie, inode; };
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct grafted); } accepting SEC(".maps");
 
@@ -22,46 +20,27 @@ static __always_inline void owned(u64 cookie, s32 fd, u64 inode, u64 held)
     emit(&e, sizeof(e));
 }
 
-// At the system call's own function: a tracepoint of one system call makes every call of every thread take the slow way
-// in and out, which costs more than all that the gate does to connections which are none of ours.
-SEC("fentry/__sys_connect")
-int BPF_PROG(connect_enter, int number)
+// The descriptor that the system call connect() was given; that of the 32-bit one has the other number and register.
+// io_uring and a 32-bit socketcall() tell none: the agent looks for it.
+static __always_inline s32 connects_by(struct task_struct *task)
 {
-    u32 tid = bpf_get_current_pid_tgid();
-    s32 fd = number;
-    bpf_map_update_elem(&connect_fd, &tid, &fd, BPF_ANY);
-    return 0;
+#if defined(__TARGET_ARCH_x86)
+    struct pt_regs___x86 *regs = (void *)bpf_task_pt_regs(task);
+    u64 number = BPF_CORE_READ(regs, orig_ax);
+    if (number == 42 || number == 362)
+        return number == 42 ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, bx);
+#endif
+    return -1;
 }
 
-SEC("fexit/__sys_connect")
-int BPF_PROG(connect_exit)
+// Of the thread that connects, while it does: its SYN is made in its own call, so no other hook need remember it.
+static __always_inline struct owner connector(void)
 {
-    u32 tid = bpf_get_current_pid_tgid();
-    bpf_map_delete_elem(&connect_fd, &tid); // io_uring connects without a descriptor: it must not find an older one
-    return 0;
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    struct owner o = { .pid = task->tgid, .fd = task->flags & (PF_KTHREAD | PF_IO_WORKER) ? -1 : connects_by(task) };
+    BPF_CORE_READ_INTO(&o.comm, task, comm);
+    return o;
 }
-
-static __always_inline int connect_begins(struct sock *sk)
-{
-    u64 cookie = bpf_get_socket_cookie(sk);
-    u32 tid = bpf_get_current_pid_tgid();
-    s32 *fd = bpf_map_lookup_elem(&connect_fd, &tid);
-    struct owner o = caller(fd ? *fd : -1, 0);
-    bpf_map_update_elem(&connecting, &cookie, &o, BPF_ANY);
-    return 0;
-}
-
-static __always_inline int connect_ends(struct sock *sk)
-{
-    u64 cookie = bpf_get_socket_cookie(sk);
-    bpf_map_delete_elem(&connecting, &cookie);
-    return 0;
-}
-
-SEC("fentry/tcp_v4_connect") int BPF_PROG(connect4_begins, struct sock *sk) { return connect_begins(sk); }
-SEC("fexit/tcp_v4_connect") int BPF_PROG(connect4_ends, struct sock *sk) { return connect_ends(sk); }
-SEC("fentry/tcp_v6_connect") int BPF_PROG(connect6_begins, struct sock *sk) { return connect_begins(sk); }
-SEC("fexit/tcp_v6_connect") int BPF_PROG(connect6_ends, struct sock *sk) { return connect_ends(sk); }
 
 // A socket that another process sent over a Unix socket. The kernel asks before it gives it a number, which the receiver
 // has when the next one is asked about, or all are there. Whoever takes descriptors otherwise is found by its first call.
@@ -127,7 +106,10 @@ int BPF_PROG(grafted, struct sock *sk, struct socket *parent)
     return 0;
 }
 
-SEC("fexit/__sys_accept4") // accept() is accept4() without flags
+// At the system call's own function: a tracepoint of one system call makes every call of every thread take the slow way
+// in and out, which costs more than all that the gate does to connections which are none of ours. accept() is accept4()
+// without flags.
+SEC("fexit/__sys_accept4")
 int BPF_PROG(accept_exit, int listener, void *address, void *size, int flags, int fd)
 {
     u32 tid = bpf_get_current_pid_tgid();

@@ -43,7 +43,7 @@ MEMBERS = {
     "promise": (layout.PROMISE, "tuple until before pad"),
     "row": (layout.ROW, "network mask port_low port_high sides mode has_comm family rule passthrough comm"),
 }
-IN_BTF = ("tuple", "owner", "settings", "flow", "query", "ask", "move")
+IN_BTF = ("tuple", "settings", "flow", "query", "ask", "move")
 
 
 def offsets(name: str) -> dict[str, int]:

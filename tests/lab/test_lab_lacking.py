@@ -44,16 +44,14 @@ def test_calls_that_end_with_an_error(node_a: Node, node_b: Node, wire: Wire, po
 def options(_say: Say) -> list[object]:
     """Of sockets that are not connected: what Fast Open and zero-copy say, for TCP and beside it for UDP."""
     with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        for name in (socket.TCP_FASTOPEN, TCP_FASTOPEN_CONNECT):
-            tcp.setsockopt(socket.IPPROTO_TCP, name, 1)
         return [
-            *(tcp.getsockopt(socket.IPPROTO_TCP, name) for name in (socket.TCP_FASTOPEN, TCP_FASTOPEN_CONNECT)),
+            number_of(partial(tcp.setsockopt, socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)),
             *(number_of(partial(one.setsockopt, socket.SOL_SOCKET, SO_ZEROCOPY, 1)) for one in (tcp, udp)),
         ]
 
 
 def test_options_of_every_tcp_socket(node_a: Node) -> None:
-    assert node_a.start(options).result() == [0, 0, "ENOTSUP", ""]
+    assert node_a.start(options).result() == ["ENOTSUP", "ENOTSUP", ""]
 
 
 def receiving(sock: socket.socket) -> tuple[bool, str]:

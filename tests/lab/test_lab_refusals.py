@@ -15,10 +15,10 @@ from functools import partial
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports
-from tests.lab.kit.talk import converse, payload, receives_first, sends_first, serve
+from tests.lab.kit.talk import payload, receives_first, sends_first, serve
 from tests.lab.kit.wire import Wire
 
-MSG_FASTOPEN, TCP_FASTOPEN_CONNECT, IPPROTO_MPTCP = 0x20000000, 30, 262
+TCP_FASTOPEN_CONNECT, IPPROTO_MPTCP = 30, 262
 SOL_TLS, TLS_TX, TLS_RX, TCP_ULP, SO_ZEROCOPY, TCP_REPAIR = 282, 1, 2, 31, 60, 19
 
 
@@ -35,26 +35,6 @@ def speak(sock: socket.socket, host: str, port: int, content: bytes) -> None:
     """Connect and talk; raises OSError."""
     sock.connect((host, port))
     assert sends_first(sock, content) == content
-
-
-def test_fast_open_is_not_there(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
-    content, secret, falls_back, control = payload(marker), ports.require(), ports.require(), ports.bypass()
-
-    def in_syn(_say: Say, port: int) -> str:
-        with socket.socket() as sock:
-            return number_of(lambda: sock.sendto(content, MSG_FASTOPEN, (node_b.ipv4, port)))
-
-    def dial(_say: Say, way: object, port: int, talk: object, content: bytes) -> bytes:
-        with socket.socket() as sock:
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)
-            sock.connect((node_b.ipv4, port))
-            return sends_first(sock, content)
-
-    assert node_a.start(partial(in_syn, port=secret)).result() == "ENOTSUP"
-    assert node_a.start(partial(in_syn, port=control)).result() == "ECONNREFUSED"
-    converse(node_a, node_b, IPV4, falls_back, sends_first, receives_first, content, dialler=dial).check()
-    wire.secured(marker, falls_back, flows=1)
-    wire.silent(marker, secret)
 
 
 def test_a_socket_that_connects_to_itself_is_refused(node_a: Node, ports: Ports, marker: bytes) -> None:

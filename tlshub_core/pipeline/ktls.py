@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from contextlib import suppress
 from fcntl import ioctl
 from socket import IPPROTO_TCP, TCP_INFO, socket
 
@@ -14,7 +15,7 @@ from tlshub_core.types.keys import DirectionKeys, FlowKeys
 
 TCP_ULP = 31
 SOL_TLS = 282
-TLS_TX, TLS_RX = 1, 2
+TLS_TX, TLS_RX, TLS_RX_EXPECT_NO_PAD = 1, 2, 4
 SIOCOUTQ = 0x5411
 TCP_ESTABLISHED = 1
 _INFO = struct.Struct("=HH")
@@ -48,6 +49,17 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> None:
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, Reason.KTLS_UNAVAILABLE)
         raise Unavailable(f"the kernel refused KTLS: {error.strerror}", reason) from None
+    _expect_no_padding(sock)
+
+
+def _expect_no_padding(sock: socket) -> None:
+    """Let the kernel decrypt into the reader's own buffer (Linux 6.0): KTLS does not pad, so most records fit.
+
+    The socket is secured with or without it: a kernel that does not know the option copies once more, and a record with
+    padding, from a peer that is not KTLS, is decrypted a second time.
+    """
+    with suppress(OSError):
+        sock.setsockopt(SOL_TLS, TLS_RX_EXPECT_NO_PAD, _INT.pack(1))
 
 
 def _set(sock: socket, direction: int, keys: FlowKeys, one: DirectionKeys) -> None:

@@ -14,7 +14,7 @@ SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
 ADOPT = "adopt"
 CALLS = frozenset({"move_flow", "promise", "leave", "ask_rule", "announce", "arm_probe"})
-CGROUP = ("wall", "hold_fin", "set_option", SOCKOPS)  # sockops last: what it marks, the others must already hold
+CGROUP = ("wall", "hold_fin", SOCKOPS)  # sockops last: what it marks, the others must already hold
 
 
 class Map:

@@ -68,10 +68,10 @@ def install(recorder: Recorder, keys: FlowKeys, side: Side) -> None:
 def test_bytes_are_those_of_the_kernels_struct(cipher: Cipher, side: Side, link: Link) -> None:
     keys, recorder = random_keys(cipher), Recorder().on(link)
     install(recorder, keys, side)
-    assert [call[:2] for call in recorder.calls] == [(6, 31), (282, 1), (282, 2)]
+    assert [call[:2] for call in recorder.calls] == [(6, 31), (282, 1), (282, 2), (282, 4)]
     assert recorder.calls[0][2] == b"tls"
     ways = [keys.client_to_server, keys.server_to_client]
-    for (_, _, data), way in zip(recorder.calls[1:], ways if side is Side.CLIENT else ways[::-1], strict=True):
+    for (_, _, data), way in zip(recorder.calls[1:3], ways if side is Side.CLIENT else ways[::-1], strict=True):
         struct = crypto_info(cipher)
         assert len(data) == ctypes.sizeof(struct) == SIZES[cipher]
         info = struct.from_buffer_copy(data)
@@ -129,6 +129,12 @@ def test_errors_have_reasons(call: int, number: int, reason: Reason, link: Link)
         install(Recorder({call: number}).on(link), random_keys(Cipher.AES_GCM_128), Side.CLIENT)
     assert caught.value.reason is reason
     assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_a_kernel_without_the_option_for_unpadded_records_is_good_enough(link: Link) -> None:
+    recorder = Recorder({4: errno.ENOPROTOOPT}).on(link)
+    install(recorder, random_keys(Cipher.AES_GCM_128), Side.CLIENT)
+    assert recorder.calls[3] == (282, 4, (1).to_bytes(4, "little"))
 
 
 @pytest.mark.parametrize("state", [2, 4, 7, 8])

@@ -13,6 +13,9 @@ from tlshub_core.backends import MS, select, settings
 from tlshub_core.chosen import Chosen, choose
 from tlshub_core.config import Config
 from tlshub_core.context import Context
+from tlshub_core.control.ledger import Ledger
+from tlshub_core.control.parts import Parts
+from tlshub_core.control.server import Server
 from tlshub_core.events.sinks import Sinks
 from tlshub_core.in_force import InForce
 from tlshub_core.pipeline import existing
@@ -27,6 +30,7 @@ from tlshub_core.plugins import Registry
 from tlshub_core.process import say
 from tlshub_core.providers import Providers
 from tlshub_core.reloading import Reloading
+from tlshub_core.ruling import Ruling
 from tlshub_core.types.capture import RuleSet
 from tlshub_core.types.flow import Mode
 from tlshub_core.types.interfaces import CaptureBackend, MappingSource
@@ -69,29 +73,51 @@ class Agent:
         self, config: Config, chosen: Chosen, registry: Registry, sinks: Sinks, again: Callable[[], Config]
     ) -> None:
         self._config, self._chosen, self._registry = config, chosen, registry
-        self._sinks, self._again = sinks, again
+        self._sinks, self._again, self._ledger = sinks, again, Ledger(sinks.emit)
         self._in_force, self._serving = InForce(config), Serving(config.keys.provider)
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Start, serve until told to stop, and let go."""
         async with AsyncExitStack() as stack:
+            control = self._claim(stack)
             mapping = await self._mapping(stack)
             rules = compile_rules(self._config, mapping)
             if any(match.mode > Mode.OBSERVE for match in rules.matches):
                 rehearse(self._config.keys.ciphers)
-            backend = await select(self._config, self._chosen, self._registry, say)
+            name, backend = await select(self._config, self._chosen, self._registry, say)
             context = self._context(backend, mapping)
             providers = await self._providers(stack, context)
             capture = self._capture(context, backend, mapping)
             here, older = self._config.capture, existing.established()
-            await self._attach(stack, backend, rules, capture)
+            programs = await self._attach(stack, backend, rules, capture)
             if line := existing.treat(existing.held(older, backend, self._config.peering.port), here.existing):
                 say(line)
-            reloading = Reloading(self._in_force, self._again, mapping, backend, providers, self._sinks.emit)
+            ruling = Ruling(backend, rules, self._ledger.emit)
+            reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit)
             signals.watch(self._stop.set, reloading.reload)
+            parts = Parts(
+                backend=name,
+                programs=programs,
+                in_force=self._in_force,
+                mapping=mapping,
+                serving=self._serving,
+                providers=providers,
+                ruling=ruling,
+                reloading=reloading,
+                capture=capture,
+                ledger=self._ledger,
+                sinks=self._sinks,
+            )
+            await control.start(parts.handle)
+            stack.push_async_callback(control.stop)  # first of all: commands are about what is there
             process.settle_memory()
             await self._serve(backend, capture)
+
+    def _claim(self, stack: AsyncExitStack) -> Server:
+        control = Server(self._config.control.socket)
+        stack.push_async_callback(control.stop)
+        return control
 
     async def _mapping(self, stack: AsyncExitStack) -> MappingSource | None:
         if self._chosen.mapping is None:
@@ -106,7 +132,7 @@ class Agent:
     def _context(self, backend: CaptureBackend, mapping: MappingSource | None) -> Context:
         config = self._config
         identity, ciphers, rule = config.identity(), config.keys.ciphers, self._in_force.rule
-        return Context(identity, ciphers, self._allowed, backend, mapping, self._sinks.emit, rule)
+        return Context(identity, ciphers, self._allowed, backend, mapping, self._ledger.emit, rule)
 
     def _allowed(self) -> frozenset[str]:
         return self._serving.allowed(self._in_force.config.keys.providers_allowed)
@@ -129,13 +155,17 @@ class Agent:
         )
         return Capture(tools, mapping, self._in_force.rule, here.handshake_deadline_ms * MS)
 
-    async def _attach(self, stack: AsyncExitStack, backend: CaptureBackend, rules: RuleSet, capture: Capture) -> None:
+    async def _attach(
+        self, stack: AsyncExitStack, backend: CaptureBackend, rules: RuleSet, capture: Capture
+    ) -> tuple[str, ...]:
         say("Loading eBPF program...\nAttaching eBPF programs...")
         stack.push_async_callback(backend.detach, unpin=True)
-        for name in await backend.attach(rules, settings(self._config)):
+        programs = tuple(await backend.attach(rules, settings(self._config)))
+        for name in programs:
             say(f"  Attached: {name}")
         stack.push_async_callback(capture.stop)
         process.hurry()
+        return programs
 
     async def _serve(self, backend: CaptureBackend, capture: Capture) -> None:
         say("\nCapture module is running. Press Ctrl+C to stop.\nMonitoring TCP connections...\n")

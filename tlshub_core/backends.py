@@ -17,8 +17,10 @@ from tlshub_core.types.interfaces import CaptureBackend, Level
 MS = 1_000_000
 
 
-async def select(config: Config, chosen: Chosen, registry: Registry, say: Callable[[str], None]) -> CaptureBackend:
-    """The backend, not attached yet; raises Unavailable, with every probe's word, where none works."""
+async def select(
+    config: Config, chosen: Chosen, registry: Registry, say: Callable[[str], None]
+) -> tuple[str, CaptureBackend]:
+    """The backend and its name, not attached yet; raises Unavailable, with every probe's word, where none works."""
     specs = [chosen.backend] if chosen.backend else list(registry.capture_backends())
     refusals = []
     for spec in sorted(specs, key=lambda spec: spec.rank):
@@ -26,7 +28,7 @@ async def select(config: Config, chosen: Chosen, registry: Registry, say: Callab
         probe = await backend.probe()
         if probe.level is not Level.FAILED:
             say(f"Capture backend: {spec.name} ({probe.message})")
-            return backend
+            return spec.name, backend
         refusals.append(f"'{spec.name}': {probe.message}: {probe.remedy}")
     raise Unavailable("no capture backend works: " + ("; ".join(refusals) or "none is installed"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tlshub_core.config import Config
 from tlshub_core.pipeline.rules import IMPLIED
+from tlshub_core.ruling import BYPASS, BYPASS_RULE
 
 
 class InForce:
@@ -16,4 +17,6 @@ class InForce:
     def rule(self, number: int) -> tuple[str, str | None]:
         """Name of the rule with that number, and the provider that it asks for."""
         rules = self.config.rules
-        return (rules[number].name, rules[number].provider) if number < len(rules) else (IMPLIED, None)
+        if number < len(rules):
+            return rules[number].name, rules[number].provider
+        return BYPASS if number == BYPASS_RULE else IMPLIED, None

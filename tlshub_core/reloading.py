@@ -12,10 +12,11 @@ from tlshub_core.in_force import InForce
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.process import say
 from tlshub_core.providers import Providers
+from tlshub_core.ruling import Ruling
 from tlshub_core.types import events
 from tlshub_core.types.errors import TlshubError
 from tlshub_core.types.events import Event
-from tlshub_core.types.interfaces import CaptureBackend, MappingSource
+from tlshub_core.types.interfaces import MappingSource
 
 
 class Reloading:
@@ -26,11 +27,11 @@ class Reloading:
         in_force: InForce,
         again: Callable[[], Config],
         mapping: MappingSource | None,
-        backend: CaptureBackend,
+        ruling: Ruling,
         providers: Providers,
         emit: Callable[[Event], None],
     ) -> None:
-        self._in_force, self._again, self._mapping, self._backend = in_force, again, mapping, backend
+        self._in_force, self._again, self._mapping, self._ruling = in_force, again, mapping, ruling
         self._providers, self._emit = providers, emit
         self._lock = asyncio.Lock()
 
@@ -52,7 +53,7 @@ class Reloading:
         rules = compile_rules(config, self._mapping)
         await self._providers.adopt(config)
         try:
-            self._backend.replace(rules)
+            self._ruling.replace(rules)
             self._in_force.config = config
         finally:
             self._providers.serve()

@@ -11,10 +11,10 @@ import click
 from tlshub_core.chosen import Chosen, choose
 from tlshub_core.cli.common import config_argument, json_option, print_json, print_rows
 from tlshub_core.config import Config, default_file, load
+from tlshub_core.control.rules import rule_rows
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.plugins import Registry
-from tlshub_core.types.capture import Match, RuleSet
-from tlshub_core.types.flow import Side
+from tlshub_core.types.capture import RuleSet
 
 _COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process", "passthrough")
 
@@ -27,7 +27,7 @@ def command(config: Path | None, as_json: bool) -> None:
     loaded = load(config or default_file())
     chosen = choose(loaded, Registry())
     rules = asyncio.run(_compiled(loaded, chosen))
-    rows = [_row(rules, match) for match in rules.matches]
+    rows = [tuple(getattr(row, name) for name in _COLUMNS) for row in rule_rows(rules, lambda _: "")]
     if as_json:
         print_json({**_summary(loaded, chosen), "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows]})
         return
@@ -46,16 +46,6 @@ async def _compiled(config: Config, chosen: Chosen) -> RuleSet:
         return compile_rules(config, mapping)
     finally:
         await mapping.stop()
-
-
-def _row(rules: RuleSet, match: Match) -> tuple[str, ...]:
-    low, high = match.ports
-    ports = "any" if (low, high) == (1, 65535) else str(low) if low == high else f"{low}-{high}"
-    directions = {Side.SERVER: "in", Side.CLIENT: "out"}
-    direction = "both" if len(match.sides) == 2 else directions[next(iter(match.sides))]
-    peer = str(match.network) if match.network is not None else "any"
-    spared = "tls" if match.passthrough else "none"
-    return (rules.names[match.rule], match.mode.name.lower(), direction, ports, peer, match.comm or "any", spared)
 
 
 def _summary(config: Config, chosen: Chosen) -> dict[str, object]:

@@ -10,7 +10,7 @@ import click
 from tlshub_core import __version__
 from tlshub_core.types.errors import ConfigError, TlshubError
 
-COMMANDS = ("check", "doctor", "pki", "plugins", "pods", "run")
+COMMANDS = ("check", "ctl", "doctor", "pki", "plugins", "pods", "run")
 
 
 class Lazy(click.Group):

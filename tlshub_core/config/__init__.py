@@ -2,13 +2,14 @@
 """The configuration file: `load` reads it, `Config` is what the rest of the core sees of it."""
 
 from tlshub_core.config.loaded import Config
-from tlshub_core.config.reader import DEFAULT_FILES, default_file, load, rule_from_option
-from tlshub_core.config.tables import Capture, Debug, Events, Keys, Mapping, Match, Peering, Rule
+from tlshub_core.config.reader import DEFAULT_FILES, control_socket, default_file, load, rule_from_option
+from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Match, Peering, Rule
 
 __all__ = [
     "DEFAULT_FILES",
     "Capture",
     "Config",
+    "Control",
     "Debug",
     "Events",
     "Keys",
@@ -16,6 +17,7 @@ __all__ = [
     "Match",
     "Peering",
     "Rule",
+    "control_socket",
     "default_file",
     "load",
     "rule_from_option",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tlshub_core.config.faults import in_plugin
-from tlshub_core.config.tables import Capture, Debug, Events, Keys, Mapping, Peering, Rule
+from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Peering, Rule
 from tlshub_core.types.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Config:
     peering: Peering
     mapping: Mapping
     events: Events
+    control: Control
     debug: Debug
     rules: tuple[Rule, ...]
     plugin: AnyMapping[str, AnyMapping[str, object]] = field(repr=False)

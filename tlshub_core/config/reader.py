@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from tlshub_core import legacy
 from tlshub_core.config.faults import in_document, joined
 from tlshub_core.config.loaded import Config, anchored
-from tlshub_core.config.tables import Document, Rule
+from tlshub_core.config.tables import ControlOnly, Document, Rule
 from tlshub_core.config.values import port_range
 from tlshub_core.types.errors import ConfigError
 from tlshub_core.wording import lowered, quoted
@@ -46,6 +46,17 @@ def load(path: Path, *, provider: str = "", backend: str = "", rules: Sequence[R
     except ValidationError as error:
         raise in_document(error, Document, str(path)) from None
     return _config(document, path, rules, old)
+
+
+def control_socket(path: Path) -> Path:
+    """Where that file has the agent's control socket; the rest of it may be wrong. Raises ConfigError."""
+    text = _text(path)
+    raw = {} if legacy.is_legacy(text, path) else _toml(text, path)
+    try:
+        found = ControlOnly.model_validate(raw)
+    except ValidationError as error:
+        raise in_document(error, ControlOnly, str(path)) from None
+    return anchored(found.control, path.absolute().parent).socket
 
 
 def rule_from_option(text: str) -> Rule:
@@ -97,6 +108,7 @@ def _config(document: Document, path: Path, first: Sequence[Rule], old: legacy.L
         peering=document.peering,
         mapping=document.mapping,
         events=document.events,
+        control=document.control,
         debug=document.debug,
         rules=(*first, *document.rule),
         plugin=document.plugin,

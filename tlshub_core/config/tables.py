@@ -93,6 +93,20 @@ class Events(Table):
     sinks: tuple[Text, ...] = ("log",)
 
 
+class Control(Table):
+    """Where 'tlshub-capture ctl' reaches the agent."""
+
+    socket: File = Path("/run/tlshub-capture/control.sock")
+
+
+class ControlOnly(Table):
+    """A file of which nothing else is of interest: whatever is wrong in it, the agent has to be within reach."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    control: Control = Control()
+
+
 class Debug(Table):
     """Aids for finding faults; a key log breaks the secrecy of every connection."""
 
@@ -143,6 +157,7 @@ class Document(Table):
     peering: Peering
     mapping: Mapping = Mapping()
     events: Events = Events()
+    control: Control = Control()
     debug: Debug = Debug()
     plugin: dict[str, dict[str, object]] = Field(default={})
     rule: tuple[Rule, ...] = ()

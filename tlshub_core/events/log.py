@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tlshub_core.api import Event, EventSinkSpec, events, hookimpl
 from tlshub_core.events.connection import Connection, verdict
-from tlshub_core.events.human import printable
+from tlshub_core.events.human import duration, printable
 from tlshub_core.events.output import Output
 
 _LIMIT = 65536
@@ -114,7 +114,16 @@ def _of_agent(event: Event) -> str:
         case events.Reloaded():
             detail = f": {event.detail}" if event.detail else ""
             return f"{'Reloaded' if event.ok else 'Could not reload'} {event.what}{detail}"
+        case events.Bypass():
+            return _bypass(event)
     return f"Event '{type(event).__name__}'"
+
+
+def _bypass(event: events.Bypass) -> str:
+    if not event.on:
+        return f"BYPASS OFF: the rules are in force for new connections ({event.detail})"
+    until = f"for {duration(event.seconds * 1_000_000_000)}" if event.seconds else "until it is switched off"
+    return f"BYPASS ON: new connections are NOT encrypted, {until} ({event.detail})"
 
 
 def _dialler(event: events.SessionUp | events.SessionDown) -> str:

@@ -40,6 +40,10 @@ class Capture:
         self._by_cookie: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
+    def connections(self) -> Sequence[Connection]:
+        """Those of now, in the order in which they were seen."""
+        return tuple(self._by_cookie.values())
+
     def handle(self, batch: Sequence[CaptureEvent]) -> None:
         """Take a batch, in order; a bug with one event is logged and ends no other's connection."""
         for event in batch:

@@ -35,6 +35,13 @@ class Connection:
         self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit, tools.heirs)
         self.ending = Ending(tools, flow, self.owners, self._established)
         self.first = First(tools, self._established)
+        self.cipher, self.hold_ns = "", 0
+
+    @property
+    def established_ns(self) -> int:
+        """When TCP's handshake was complete; 0 where it is not."""
+        known = self._established.done() and not self._established.cancelled()
+        return self._established.result().time_ns if known else 0
 
     def established(self, event: FlowEstablished) -> None:
         """TCP's handshake is complete."""
@@ -137,7 +144,8 @@ class Connection:
 
     def _report(self, keys: FlowKeys) -> None:
         now, owner = time.monotonic_ns(), self.owners.latest
-        established = self._established.result().time_ns
+        assert owner is not None
+        self.cipher, self.hold_ns = keys.cipher.label, now - self.established_ns
         self._emit(
             events.Secured(
                 time_ns=now,
@@ -148,8 +156,8 @@ class Connection:
                 pid=owner.pid,
                 comm=owner.comm,
                 provider=self.provider,
-                cipher=keys.cipher.label,
-                hold_ns=now - established,
+                cipher=self.cipher,
+                hold_ns=self.hold_ns,
                 setup_ns=now - self.seen.time_ns,
             )
         )

@@ -41,9 +41,9 @@ class Owners:
             self._emit(events.Held(time_ns=event.time_ns, flow=self._flow, pid=event.owner.pid))
 
     @property
-    def latest(self) -> Owner:
-        """The one that the socket was taken from last."""
-        return self._known[0]
+    def latest(self) -> Owner | None:
+        """The one that the socket was taken from last, or is likeliest to be; None where nobody is known."""
+        return self._known[0] if self._known else None
 
     async def get(self, lost: Callable[[], None]) -> socket:
         """A duplicate, as soon as somebody has it.

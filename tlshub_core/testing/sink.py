@@ -44,6 +44,7 @@ def one_of_each(flow: UUID | None = None, text: str = "text") -> list[Event]:
         events.SessionDown(time_ns=at, node=text, address="", dialler=False, reason=Reason.CLOSED, detail=text),
         events.Lost(time_ns=at, sink=text, count=1),
         events.Reloaded(time_ns=at, what=text, ok=False, detail=text),
+        events.Bypass(time_ns=at, on=True, seconds=60, detail=text),
     ]
 
 

@@ -145,9 +145,18 @@ class Reloaded(Event):
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bypass(Event):
+    """From now on new connections are left alone, whatever their rule says, or are no more; `seconds` 0: no end set."""
+
+    on: bool
+    seconds: int
+    detail: str
+
+
 KINDS: tuple[type[Event], ...] = (
     Connecting, Held, Owned, KeysAsked, KeysReady, Secured, ReleasedClear, Refused, Closed, SessionUp, SessionDown,
-    Lost, Reloaded,
+    Lost, Reloaded, Bypass,
 )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ provider = "{provider}"
 trust_domain = "tlshub.local"
 node = "here"
 port = {port}
+[control]
+socket = "control.sock"
 [events]
 sinks = ["jsonl"]
 [plugin.jsonl]

@@ -99,9 +99,10 @@ def described(name: str, rank: int, level: Level) -> CaptureBackendSpec:
 async def choose(installed: Sequence[CaptureBackendSpec], named: CaptureBackendSpec | None = None) -> CaptureBackend:
     config = SimpleNamespace(make=lambda spec: spec.factory(None))
     registry = SimpleNamespace(capture_backends=lambda: installed)
-    return await select(
+    _, backend = await select(
         cast(Any, config), cast(Any, SimpleNamespace(backend=named)), cast(Any, registry), lambda _: None
     )
+    return backend
 
 
 async def test_the_lowest_rank_that_works_is_taken() -> None:

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an agent answers over its control socket; durations are in the unit that their names end with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRow:
+    """A key provider that runs; `default`: new connections get it; `allowed`: peers may ask for it."""
+
+    name: str
+    summary: str
+    default: bool
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvidersAnswer:
+    """All that run, in the order of their start."""
+
+    providers: tuple[ProviderRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A session with another node's agent; `flows` are the connections of now with that node."""
+
+    node: str
+    address: str
+    dialler: bool
+    age_s: int
+    flows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Since the agent started: connections by what became of them, and events that were lost."""
+
+    secured: int
+    released_clear: int
+    refused: int
+    lost_in_kernel: int
+    lost_in_sinks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BypassAnswer:
+    """Whether new connections are left alone; `left_s` until they are not, None where no end is set."""
+
+    on: bool
+    left_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusAnswer:
+    """How the agent is; `rows` of rules are what the kernel matches, `mapping` None where there is none."""
+
+    release: str
+    pid: int
+    uptime_s: int
+    node: str
+    configuration: str
+    backend: str
+    programs: tuple[str, ...]
+    providers: tuple[ProviderRow, ...]
+    rules: int
+    rows: int
+    mapping: int | None
+    sessions: tuple[SessionRow, ...]
+    flows: Mapping[str, int]
+    totals: Totals
+    bypass: BypassAnswer
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRow:
+    """A connection; `pid` is 0 where nobody is known to have it, `hold_ms` how long its owner waits or waited."""
+
+    id: str
+    side: str
+    client: str
+    server: str
+    peer: str
+    pid: int
+    comm: str
+    state: str
+    rule: str
+    mode: str
+    provider: str
+    cipher: str
+    age_ms: int
+    hold_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowsAnswer:
+    """The rows that were sent before; `total` is how many there were to choose from."""
+
+    total: int
+    flows: tuple[FlowRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """A row of the compiled rules, as the kernel matches it, in the order in which it does."""
+
+    rule: str
+    mode: str
+    direction: str
+    ports: str
+    peer: str
+    process: str
+    passthrough: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesAnswer:
+    """First match wins; with `implied` the last rule is what a file of the original tool stands for.
+
+    While `bypass` is on, none of them is in force for new connections.
+    """
+
+    rules: tuple[RuleRow, ...]
+    implied: bool
+    bypass: BypassAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadAnswer:
+    """What is in force now."""
+
+    rules: int
+    rows: int
+    mapping: int | None
+    bypass: BypassAnswer
+
+
+Answer = StatusAnswer | FlowsAnswer | RulesAnswer | ReloadAnswer | BypassAnswer | ProvidersAnswer

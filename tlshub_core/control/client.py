@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +20,7 @@ from tlshub_core.control.wire import LIMIT, Failure, parse
 from tlshub_core.types.errors import TlshubError
 
 A = TypeVar("A", bound=Answer)
+_TIMEVAL = struct.Struct("@ll")
 PATIENCE_S = 60.0  # a provider that is switched to may take half of it
 
 
@@ -35,7 +37,7 @@ def ask(path: Path, request: Request, kind: type[A], table: str = "") -> A:
     try:
         with _connected(path) as sock:
             return _answer(sock, request, kind, table)
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):
         raise _failed(f"the agent at '{path}' does not answer: see its log, and whether it is stopped") from None
     except OSError as error:
         raise _failed(_why(path, error)) from None
@@ -59,8 +61,10 @@ def _why(path: Path, error: OSError) -> str:
 @contextlib.contextmanager
 def _connected(path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(PATIENCE_S)
+        # Not yet by settimeout(): it does not wait for room in the agent's queue, but fails at once.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(PATIENCE_S), 0))
         sock.connect(os.fspath(path))
+        sock.settimeout(PATIENCE_S)
         yield sock
 
 

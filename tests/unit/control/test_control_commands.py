@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command against the parts of an agent: what it answers, what it changes, what stays where it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from tests.unit.control.home import CONFIG, REST, RULE, Home
+from tlshub_core.control import requests
+from tlshub_core.control.answers import (
+    BypassAnswer,
+    FlowRow,
+    FlowsAnswer,
+    ProvidersAnswer,
+    ReloadAnswer,
+    RulesAnswer,
+    StatusAnswer,
+)
+from tlshub_core.pipeline import ktls
+from tlshub_core.testing.node import ISNS, Link, MemoryNode
+from tlshub_core.testing.scripted import Script
+from tlshub_core.types import events
+from tlshub_core.types.capture import Owner, State
+from tlshub_core.types.errors import ConfigError, PluginError, Reason, TlshubError
+from tlshub_core.types.flow import Mode, Side, Tuple4
+
+HERE, THERE = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
+STATUS = requests.Status()
+
+
+def out(port: int) -> Tuple4:
+    return Tuple4(client=HERE, client_port=port, server=THERE, server_port=443)
+
+
+async def flows(home: Home, state: str = "", limit: int = 1000) -> tuple[int, list[FlowRow]]:
+    home.rows.clear()
+    answer = await home.ask(requests.Flows(state=state, limit=limit))
+    assert isinstance(answer, FlowsAnswer) and answer.flows == ()
+    return answer.total, [row for row in home.rows if isinstance(row, FlowRow)]
+
+
+async def status(home: Home) -> StatusAnswer:
+    answer = await home.ask(STATUS)
+    assert isinstance(answer, StatusAnswer)
+    return answer
+
+
+async def test_a_flow_is_shown_as_it_goes_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait = asyncio.Event()
+    home = Home(tmp_path, node=MemoryNode(script=Script(wait=wait)))
+    link = Link.make()
+    monkeypatch.setattr(ktls, "install", lambda *_: None)
+    await home.node.begin(link)
+    _, (row,) = await flows(home)
+    assert (row.side, row.client, row.server) == ("client", *(str(end) for end in _ends(link)))
+    assert (row.state, row.rule, row.mode, row.provider, row.cipher) == ("new", "rule-1", "require", "scripted", "")
+    assert (row.pid, row.comm, row.peer, row.hold_ms) == (link.owner.pid, "test", "there", 0)
+    assert (await flows(home, "held"))[0] == 1 and row.age_ms < 5000
+    wait.set()
+    await home.node.settle()
+    assert (await flows(home))[1][0].state == "armed"
+    await home.node.establish(link)
+    assert (await flows(home, "held"))[0] == 0
+    _, (row,) = await flows(home, "open")
+    (secured,) = home.node.said(events.Secured)
+    assert (row.id, row.cipher, row.pid) == (str(secured.flow), "aes-gcm-128", secured.pid)
+    assert row.hold_ms == secured.hold_ns // 1_000_000
+    home.node.backend.close(link.cookie)
+    await home.node.settle()
+    assert await flows(home) == (0, [])
+    assert (await status(home)).totals.secured == 1
+    link.close()
+
+
+def _ends(link: Link) -> tuple[str, str]:
+    ends = link.tuple4
+    return f"{ends.client}:{ends.client_port}", f"{ends.server}:{ends.server_port}"
+
+
+async def test_who_waits_is_shown_with_how_long(tmp_path: Path) -> None:
+    home = Home(tmp_path, node=MemoryNode(script=Script(wait=asyncio.Event())))
+    cookie = home.node.backend.begin(Side.CLIENT, out(1))
+    home.node.backend.establish(cookie, ISNS)
+    await home.node.settle()
+    _, (row,) = await flows(home, "held")
+    assert (row.pid, row.comm) == (0, "")
+    await asyncio.sleep(0.02)
+    home.node.backend.own(cookie, Owner(pid=9, fd=-1, inode=0, comm="late"), held=True)
+    await home.node.settle()
+    _, (row,) = await flows(home, "held")
+    assert row.hold_ms >= 20 and (row.pid, row.comm) == (9, "late")
+
+
+async def test_ends_are_counted_by_state(tmp_path: Path) -> None:
+    home = Home(tmp_path, CONFIG + RULE + REST, node=MemoryNode(script=Script(wait=asyncio.Event())))
+    backend = home.node.backend
+    cookies = [backend.begin(Side.CLIENT, out(port)) for port in (1, 2, 3)]
+    await home.node.settle()
+    backend.decide(cookies[0], State.REFUSED, Reason.DEADLINE)
+    backend.decide(cookies[1], State.CLEAR, Reason.DEADLINE)
+    await home.node.settle()
+    found = await status(home)
+    assert found.flows == {"refused": 1, "clear": 1, "new": 1}
+    assert (found.totals.refused, found.totals.released_clear, found.totals.secured) == (1, 1, 0)
+    assert [(await flows(home, state))[0] for state in ("refused", "clear", "held", "open", "")] == [1, 1, 1, 0, 3]
+
+
+async def test_observed_flows_are_clear(tmp_path: Path) -> None:
+    home = Home(tmp_path, CONFIG + REST.replace("require", "observe"))
+    home.node.backend.begin(Side.SERVER, out(1))
+    await home.node.settle()
+    _, (row,) = await flows(home)
+    assert (row.side, row.state, row.mode, row.provider) == ("server", "clear", "observe", "")
+
+
+async def test_ten_thousand_flows_leave_the_loop_time(tmp_path: Path) -> None:
+    home = Home(tmp_path, CONFIG + REST.replace("require", "observe"))
+    for port in range(10_000):
+        home.node.backend.begin(Side.CLIENT, out(port))
+    home.node.capture.handle(home.node.backend.take_events())
+    turns, task = 0, asyncio.create_task(flows(home, limit=150))
+    while not task.done():
+        turns += 1
+        await asyncio.sleep(0)
+    total, rows = task.result()
+    assert (total, len(rows)) == (10_000, 150)
+    assert [row.client for row in rows[:2]] == ["127.0.0.1:9999", "127.0.0.1:9998"], "the latest come first"
+    assert turns > 90, "others had their turn between the pieces"
+    assert (await status(home)).flows == {"clear": 10_000}
+
+
+async def test_flows_that_come_and_go_meanwhile_do_no_harm(tmp_path: Path) -> None:
+    home = Home(tmp_path, CONFIG + REST.replace("require", "observe"))
+    backend, capture = home.node.backend, home.node.capture
+    cookies = [backend.begin(Side.CLIENT, out(port)) for port in range(500)]
+    capture.handle(backend.take_events())
+    task = asyncio.create_task(flows(home))
+    while not task.done():
+        if cookies:
+            backend.close(cookies.pop())
+        backend.begin(Side.CLIENT, out(1000 + len(cookies)))
+        capture.handle(backend.take_events())
+        await asyncio.sleep(0)
+    assert task.result()[0] <= 500
+
+
+async def test_status_says_what_runs(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    emit = home.ledger.emit
+    up = {"time_ns": time.monotonic_ns(), "node": "there", "address": "127.0.0.2"}
+    emit(events.SessionUp(**up, dialler=True))
+    emit(events.SessionUp(**up, dialler=False))
+    emit(events.Lost(time_ns=1, sink="ring buffer", count=3))
+    home.node.backend.begin(Side.CLIENT, out(1))
+    await home.node.settle()
+    found = await status(home)
+    assert (found.node, found.backend, found.programs, found.mapping) == ("here", "memory", ("one", "two"), None)
+    assert (found.rules, found.rows, found.configuration) == (2, 3, str(home.file))
+    assert [(one.node, one.dialler, one.flows) for one in found.sessions] == [("there", True, 1), ("there", False, 1)]
+    assert (found.totals.lost_in_kernel, found.totals.lost_in_sinks) == (3, 0)
+    assert [(one.name, one.default, one.allowed) for one in found.providers] == [("scripted", True, True)]
+    assert found.bypass == BypassAnswer(on=False, left_s=None)
+
+
+async def test_rules_are_those_of_the_file_in_their_order(tmp_path: Path) -> None:
+    answer = await Home(tmp_path).ask(requests.Rules())
+    assert isinstance(answer, RulesAnswer)
+    assert [(row.rule, row.mode, row.direction, row.ports, row.provider) for row in answer.rules] == [
+        ("web", "prefer", "in", "80", "scripted"),
+        ("web", "prefer", "in", "8000-8100", "scripted"),
+        ("rest", "require", "both", "any", "scripted"),
+    ]
+    assert not answer.implied and not answer.bypass.on
+
+
+async def test_the_rule_of_a_file_of_the_original_tool(tmp_path: Path) -> None:
+    answer = await Home(tmp_path, "mode = openssl\n").ask(requests.Rules())
+    assert isinstance(answer, RulesAnswer) and answer.implied
+    assert [(row.rule, row.mode) for row in answer.rules] == [("implied", "observe")]
+
+
+async def test_a_reload_takes_the_new_rules_or_says_where_the_file_is_wrong(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.file.write_text(CONFIG + RULE)
+    answer = await home.ask(requests.Reload())
+    assert answer == ReloadAnswer(rules=1, rows=2, mapping=None, bypass=BypassAnswer(on=False, left_s=None))
+    for wrong, table, key in (("[[rule]]\nmode = 1\n", "[rule]", "name"), ("[kays]\n", "", "kays")):
+        home.file.write_text(CONFIG + wrong)
+        with pytest.raises(ConfigError) as caught:
+            await home.ask(requests.Reload())
+        assert (caught.value.file, caught.value.table, caught.value.key) == (str(home.file), table, key)
+        assert home.node.backend.rules.names == home.parts.ruling.rules.names == ("web",)
+
+
+async def test_a_reload_that_the_kernel_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, old = Home(tmp_path), Home(tmp_path).parts.ruling.rules
+
+    def refuse(*_: object) -> None:
+        raise OSError(12, "no memory")
+
+    monkeypatch.setattr(home.node.backend, "replace", refuse)
+    for request in (requests.Reload(), requests.Bypass(on=True, minutes=0)):
+        with pytest.raises(TlshubError, match="no memory"):
+            await home.ask(request)
+    assert home.parts.ruling.rules == old and not home.parts.ruling.bypassed
+
+
+async def test_a_bypass_on_and_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    home = Home(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert await home.ask(requests.Bypass(on=True, minutes=2)) == BypassAnswer(on=True, left_s=120)
+    assert "BYPASS ON (process 7 of user 0): new connections are NOT encrypted" in caplog.text
+    assert (await status(home)).bypass == BypassAnswer(on=True, left_s=120)
+    home.node.backend.begin(Side.CLIENT, out(1))
+    await home.node.settle()
+    assert (await flows(home))[0] == 0, "it is left alone"
+    assert await home.ask(requests.Bypass(on=False, minutes=0)) == BypassAnswer(on=False, left_s=None)
+    home.node.backend.begin(Side.CLIENT, out(2))
+    await home.node.settle()
+    assert (await flows(home))[0] == 1
+    assert [event.on for event in home.node.said(events.Bypass)] == [True, False]
+
+
+async def test_a_provider_that_is_not_there(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with pytest.raises(PluginError, match="no plugin named 'agate' is installed"):
+        await home.ask(requests.Provider(name="agate"))
+    before = await home.ask(requests.Providers())
+    assert isinstance(before, ProvidersAnswer)
+    assert [(one.name, one.default) for one in before.providers] == [("scripted", True)]
+    assert Mode.REQUIRE in {match.mode for match in home.node.backend.rules.matches}

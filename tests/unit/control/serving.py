@@ -35,9 +35,9 @@ async def echo(request: Request, caller: Caller, send: Send) -> BypassAnswer:
 
 @contextmanager
 def serving(path: Path, handler: Handler = echo, limits: Limits | None = None) -> Iterator[Server]:
-    """A server in a thread, for as long as the block runs."""
-    server, ready, loop = Server(path, limits), threading.Event(), asyncio.new_event_loop()
-    done = asyncio.Event()
+    """A server in a thread, for as long as the block runs; tasks that the handler leaves are ended with it."""
+    server, ready, done = Server(path, limits), threading.Event(), asyncio.Event()
+    runner = asyncio.Runner()
 
     async def serve() -> None:
         await server.start(handler)
@@ -45,15 +45,18 @@ def serving(path: Path, handler: Handler = echo, limits: Limits | None = None) -
         await done.wait()
         await server.stop()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    def work() -> None:
+        with runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=work)
     thread.start()
     assert ready.wait(10)
     try:
         yield server
     finally:
-        loop.call_soon_threadsafe(done.set)
+        runner.get_loop().call_soon_threadsafe(done.set)
         thread.join(10)
-        loop.close()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from tlshub_core.control.ledger import Ledger
 from tlshub_core.control.parts import Parts
 from tlshub_core.control.server import Server
 from tlshub_core.events.sinks import Sinks
+from tlshub_core.feeding import feed
 from tlshub_core.in_force import InForce
 from tlshub_core.pipeline import existing
 from tlshub_core.pipeline.capture import Capture
@@ -80,7 +81,7 @@ class Agent:
     async def run(self) -> None:
         """Start, serve until told to stop, and let go."""
         async with AsyncExitStack() as stack:
-            control = self._claim(stack)
+            control = await stack.enter_async_context(Server(self._config.control.socket))
             mapping = await self._mapping(stack)
             rules = compile_rules(self._config, mapping)
             if any(match.mode > Mode.OBSERVE for match in rules.matches):
@@ -112,12 +113,9 @@ class Agent:
             await control.start(parts.handle)
             stack.push_async_callback(control.stop)  # first of all: commands are about what is there
             process.settle_memory()
-            await self._serve(backend, capture)
-
-    def _claim(self, stack: AsyncExitStack) -> Server:
-        control = Server(self._config.control.socket)
-        stack.push_async_callback(control.stop)
-        return control
+            say("\nCapture module is running. Press Ctrl+C to stop.\nMonitoring TCP connections...\n")
+            await feed(backend, capture, self._stop)
+            say("\nCleaning up...")
 
     async def _mapping(self, stack: AsyncExitStack) -> MappingSource | None:
         if self._chosen.mapping is None:
@@ -166,19 +164,3 @@ class Agent:
         stack.push_async_callback(capture.stop)
         process.hurry()
         return programs
-
-    async def _serve(self, backend: CaptureBackend, capture: Capture) -> None:
-        say("\nCapture module is running. Press Ctrl+C to stop.\nMonitoring TCP connections...\n")
-        feeding = asyncio.create_task(self._feed(backend, capture))
-        stopping = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait((feeding, stopping), return_when=asyncio.FIRST_COMPLETED)
-        feeding.cancel()
-        stopping.cancel()
-        if feeding in done:
-            feeding.result()
-        say("\nCleaning up...")
-
-    @staticmethod
-    async def _feed(backend: CaptureBackend, capture: Capture) -> None:
-        async for batch in backend.events():
-            capture.handle(batch)

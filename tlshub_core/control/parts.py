@@ -11,10 +11,11 @@ from tlshub_core.control.conversation import Send
 from tlshub_core.control.ledger import Ledger
 from tlshub_core.control.requests import Request
 from tlshub_core.events.sinks import Sinks
+from tlshub_core.in_force import InForce
 from tlshub_core.pipeline.capture import Capture
 from tlshub_core.pipeline.serving import Serving
 from tlshub_core.providers import Providers
-from tlshub_core.reloading import InForce, Reloading
+from tlshub_core.reloading import Reloading
 from tlshub_core.ruling import Ruling
 from tlshub_core.types.interfaces import MappingSource
 

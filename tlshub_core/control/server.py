@@ -14,7 +14,7 @@ from tlshub_core.control.conversation import Conversation, Handler, Limits
 
 
 class Server:
-    """Answers one request per connection."""
+    """Answers one request per connection; as a context, it gives its socket up at the end."""
 
     def __init__(self, path: Path, limits: Limits | None = None) -> None:
         """Take the socket, so that no second agent starts; callers wait until `start`. Raises as `binding.claim`."""
@@ -39,6 +39,12 @@ class Server:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def __aenter__(self) -> Server:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
     def _connected(self, handler: Handler, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         conversation = Conversation(reader, writer, self._limits)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.unit.control.conftest import install, installed
 from tests.unit.control.home import CONFIG, Home
 from tests.unit.control.serving import serving
 from tlshub_core.cli import ctl_socket
@@ -27,6 +28,7 @@ from tlshub_core.control.requests import Request
 from tlshub_core.types.errors import ConfigError
 from tlshub_core.types.flow import Side, Tuple4
 
+__all__ = ["install", "installed"]
 HERE, THERE = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
 COUNT = 120
 
@@ -45,7 +47,7 @@ class Served(Home):
 
 
 @pytest.fixture
-def socket(tmp_path: Path) -> Iterator[Path]:
+def socket(tmp_path: Path, installed: None) -> Iterator[Path]:
     with serving(tmp_path / "control.sock", Served(tmp_path).handle):
         yield tmp_path / "control.sock"
 

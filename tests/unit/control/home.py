@@ -14,10 +14,11 @@ from tlshub_core.control.ledger import Ledger
 from tlshub_core.control.parts import Parts
 from tlshub_core.control.requests import Request
 from tlshub_core.events.sinks import Sinks
+from tlshub_core.in_force import InForce
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.plugins import Registry
 from tlshub_core.providers import Providers
-from tlshub_core.reloading import InForce, Reloading
+from tlshub_core.reloading import Reloading
 from tlshub_core.ruling import Ruling
 from tlshub_core.testing.node import MemoryNode
 
@@ -38,15 +39,16 @@ class Home:
         in_force, rules = InForce(config), compile_rules(config, None)
         self.node.backend.replace(rules)
         ruling = Ruling(self.node.backend, rules, self.ledger.emit)
+        providers = Providers(self.node.context, Registry(), in_force, self.node.serving)
         self.parts = Parts(
             backend="memory",
             programs=("one", "two"),
             in_force=in_force,
             mapping=None,
             serving=self.node.serving,
-            providers=Providers(self.node.context, Registry(), in_force, self.node.serving),
+            providers=providers,
             ruling=ruling,
-            reloading=Reloading(in_force, lambda: load(self.file), None, ruling, self.ledger.emit),
+            reloading=Reloading(in_force, lambda: load(self.file), None, ruling, providers, self.ledger.emit),
             capture=self.node.capture,
             ledger=self.ledger,
             sinks=Sinks(),

@@ -28,10 +28,11 @@ from tlshub_core.testing.scripted import Script
 from tlshub_core.types import events
 from tlshub_core.types.capture import Owner, State
 from tlshub_core.types.errors import ConfigError, PluginError, Reason, TlshubError
-from tlshub_core.types.flow import Mode, Side, Tuple4
+from tlshub_core.types.flow import Side, Tuple4
 
 HERE, THERE = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
 STATUS = requests.Status()
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 def out(port: int) -> Tuple4:
@@ -234,4 +235,18 @@ async def test_a_provider_that_is_not_there(tmp_path: Path) -> None:
     before = await home.ask(requests.Providers())
     assert isinstance(before, ProvidersAnswer)
     assert [(one.name, one.default) for one in before.providers] == [("scripted", True)]
-    assert Mode.REQUIRE in {match.mode for match in home.node.backend.rules.matches}
+    assert (await home.ask(requests.Provider(name="scripted"))) == before
+
+
+async def test_another_provider_serves_what_is_new(tmp_path: Path) -> None:
+    home = Home(tmp_path, node=MemoryNode(script=Script(wait=asyncio.Event())))
+    home.node.backend.begin(Side.CLIENT, out(1))
+    await home.node.settle()
+    answer = await home.ask(requests.Provider(name="garnet"))
+    assert isinstance(answer, ProvidersAnswer)
+    assert [(one.name, one.default) for one in answer.providers] == [("scripted", False), ("garnet", True)]
+    home.node.backend.begin(Side.CLIENT, out(2))
+    await home.node.settle()
+    assert [row.provider for row in (await flows(home))[1]] == ["garnet", "scripted"]
+    rules = await home.ask(requests.Rules())
+    assert isinstance(rules, RulesAnswer) and {row.provider for row in rules.rules} == {"garnet"}

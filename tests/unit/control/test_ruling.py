@@ -143,6 +143,7 @@ async def test_one_that_cannot_be_lifted_in_time_is_lifted_later(
     assert backend.rules == RULES and not ruling.bypassed
 
 
+@pytest.mark.usefixtures("installed")
 async def test_a_promised_flow_is_not_given_the_name_of_another_rule(tmp_path: Path) -> None:
     home = Home(tmp_path, CONFIG + REST)
     assert home.parts.in_force.rule(BYPASS_RULE) == ("bypass", None)

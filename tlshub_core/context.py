@@ -88,9 +88,10 @@ class Context:
     async def expect(self, tuple4: Tuple4) -> Mode:
         """Promise that the accepting end, come or to come, is held and will be KTLS."""
         self._check_mine(tuple4)
-        _, mode = self._backend.match(Side.SERVER, tuple4.client, tuple4.server_port)
+        number, mode = self._backend.match(Side.SERVER, tuple4.client, tuple4.server_port)
         if mode <= Mode.OBSERVE:
-            raise Refused(f"no rule holds connections to port {tuple4.server_port}", Reason.NO_RULE)
+            who = f"rule '{self._rule(number)[0]}' holds no" if number >= 0 else "no rule holds"
+            raise Refused(f"{who} connections to port {tuple4.server_port}", Reason.NO_RULE)
         before = self._backend.expect(tuple4, time.monotonic_ns() + EXPECTED_NS)
         if before in (State.CLEAR, State.REFUSED):
             raise Refused(f"the connection is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)

@@ -46,12 +46,12 @@ class Ruling:
 
     def replace(self, rules: RuleSet) -> None:
         """Rules of a new configuration; a bypass stays. Raises what the backend does, and the old ones stay."""
-        self._backend.replace(_spared(rules) if self._bypassed else rules)
+        self._backend.replace(spared(rules) if self._bypassed else rules)
         self.rules = rules
 
     def bypass(self, seconds: int, who: str) -> None:
         """Leave new connections alone from now on, until `lift`, or for so many seconds where they are not 0."""
-        self._backend.replace(_spared(self.rules))
+        self._backend.replace(spared(self.rules))
         self._bypassed = True
         self._stop_clock()
         if seconds:
@@ -83,6 +83,6 @@ class Ruling:
             self._end = None
 
 
-def _spared(rules: RuleSet) -> RuleSet:
+def spared(rules: RuleSet) -> RuleSet:
     """The rows of the configuration stay behind the one that matches all, so that the backend judges them as ever."""
     return RuleSet(names=rules.names, matches=(_ROW, *rules.matches)[:MAX_ROWS])

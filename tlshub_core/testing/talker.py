@@ -12,15 +12,15 @@ TALKER = """
 import socket, sys
 open(sys.argv[1] + '/cgroup.procs', 'w').write('0')
 listener, links = socket.create_server(('127.0.0.1', 0)), []
-def link():
-    client = socket.create_connection(listener.getsockname())
+def link(port=0):
+    client = socket.create_connection(listener.getsockname(), source_address=('127.0.0.1', port))
     server, _ = listener.accept()
     return client, server
 print(listener.getsockname()[1], flush=True)
 for line in sys.stdin:
     command, *rest = line.split()
     if command == 'open':
-        client, server = link()
+        client, server = link(int(rest[2]))
         for sender, receiver, size in ((client, server, int(rest[0])), (server, client, int(rest[1]))):
             sender.sendall(bytes(size))
             while size:
@@ -58,9 +58,12 @@ class Talker:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
 
-    def open(self, sent: int, received: int) -> int:
-        """Make a connection on which the client sends and receives so many bytes; returns the client's port."""
-        self.tell(f"open {sent} {received}")
+    def open(self, sent: int, received: int, port: int = 0) -> int:
+        """Make a connection on which the client sends and receives so many bytes; returns the client's port.
+
+        That is `port`, or one that the kernel chooses.
+        """
+        self.tell(f"open {sent} {received} {port}")
         return int(self.answer())
 
     def close(self) -> None:

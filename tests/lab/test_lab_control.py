@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,12 +12,13 @@ import pytest
 
 from tests.lab.kit.chat import Chat, Flag
 from tests.lab.kit.control import socket_of, tell
-from tests.lab.kit.job import Job, Say
+from tests.lab.kit.job import Job
 from tests.lab.kit.node import Node
-from tests.lab.kit.ports import IPV4, Ports, Way
-from tests.lab.kit.talk import accept, converse, dial, listener, payload, receives_first, sends_first
+from tests.lab.kit.ports import IPV4, Ports
+from tests.lab.kit.talk import converse, dial, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire
 from tests.lab.test_lab_outage import attempt
+from tests.lab.test_lab_trusting import serve_when_told
 
 NOBODY = 65534
 
@@ -56,24 +56,13 @@ def test_as_a_command_of_its_own(node_a: Node) -> None:
     assert f"process {node_a.agent.pid}, node 'node-a'" in done.stdout
 
 
-def answers_late(say: Say, way: Way, port: int, content: bytes, go: Flag) -> bytes:
-    """Listens, and does not accept before it is told to."""
-    with listener(way, port) as door:
-        say("listening")
-        while not go.is_set():
-            time.sleep(0.05)
-        with accept(door) as sock:
-            return receives_first(sock, content)
-
-
 class Late:
     """A connection that is under way: agreed on, and nobody has accepted it yet."""
 
     def __init__(self, node_a: Node, node_b: Node, port: int, content: bytes) -> None:
         self._content, self._go = content, Flag()
-        self._server: Job[bytes] = node_b.start(
-            partial(answers_late, way=IPV4, port=port, content=content, go=self._go)
-        )
+        server = partial(serve_when_told, way=IPV4, port=port, content=content, go=self._go, talk=receives_first)
+        self._server: Job[bytes] = node_b.start(server)
         assert self._server.heard() == "listening"
         before = len(node_a.events("Connecting"))
         self._client: Job[bytes] = node_a.start(partial(dial, way=IPV4, port=port, talk=sends_first, content=content))

@@ -15,7 +15,7 @@ from tests.lab.kit.hold import gate, held, stopped, warm
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports, Way
-from tests.lab.kit.talk import QUIET_S, accept, dial, listener, payload, receives_first, sends_first, serve, take
+from tests.lab.kit.talk import QUIET_S, Talk, accept, dial, listener, payload, receives_first, sends_first, serve, take
 from tests.lab.kit.wire import Wire
 
 pytestmark = gate
@@ -51,14 +51,14 @@ def reads(sock: socket.socket, content: bytes) -> bytes:
     return got
 
 
-def serve_when_told(say: Say, way: Way, port: int, content: bytes, go: Flag) -> bytes:
+def serve_when_told(say: Say, way: Way, port: int, content: bytes, go: Flag, talk: Talk = reads) -> bytes:
     """Leaves the client in the backlog until told."""
     with listener(way, port) as door:
         say("listening")
         while not go.is_set():
             time.sleep(0.05)
         with accept(door) as sock:
-            return reads(sock, content)
+            return talk(sock, content)
 
 
 def test_a_writer(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:

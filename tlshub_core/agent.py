@@ -100,6 +100,7 @@ class Agent:
             parts = Parts(
                 backend=name,
                 programs=programs,
+                notices=self._chosen.notices,
                 in_force=self._in_force,
                 mapping=mapping,
                 serving=self._serving,

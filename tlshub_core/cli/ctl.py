@@ -16,6 +16,8 @@ from tlshub_core.cli.common import config_option, json_option, print_json
 from tlshub_core.cli.ctl_socket import socket_of
 from tlshub_core.control import answers, requests
 from tlshub_core.control.client import CommandError, ask
+from tlshub_core.control.wire import Failure
+from tlshub_core.types.errors import ConfigError, TlshubError
 
 A = TypeVar("A", bound=answers.Answer)
 MANY = 100
@@ -105,12 +107,15 @@ def provider(where: Where, name: str | None, as_json: bool) -> None:
 def _tell(
     where: Where, request: requests.Request, kind: type[A], as_json: bool, show: Callable[[A], None], table: str = ""
 ) -> None:
-    path = where()
-    if not as_json:
-        show(ask(path, request, kind, table))
-        return
     try:
-        print_json({"version": requests.VERSION, **asdict(ask(path, request, kind, table))})
-    except CommandError as error:
-        print_json({"version": requests.VERSION, "error": asdict(error.failure)})
-        click.get_current_context().exit(1)
+        answer = ask(where(), request, kind, table)
+    except TlshubError as error:
+        if not as_json:
+            raise
+        failure = error.failure if isinstance(error, CommandError) else Failure.of(error)
+        print_json({"version": requests.VERSION, "error": asdict(failure)})
+        click.get_current_context().exit(2 if isinstance(error, ConfigError) else 1)
+    if as_json:
+        print_json({"version": requests.VERSION, **asdict(answer)})
+    else:
+        show(answer)

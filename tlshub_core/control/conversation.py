@@ -14,7 +14,7 @@ from tlshub_core.control import requests
 from tlshub_core.control.binding import Caller
 from tlshub_core.control.requests import Request
 from tlshub_core.control.wire import Failure, line
-from tlshub_core.types.errors import ConfigError, TlshubError
+from tlshub_core.types.errors import TlshubError
 
 if TYPE_CHECKING:
     from tlshub_core.control.answers import Answer
@@ -64,10 +64,8 @@ class Conversation:
             return Failure(message=f"the request is not understood: {error}")
         try:
             return await handler(request, self.caller, self._send)
-        except ConfigError as error:
-            return Failure(message=str(error), file=error.file, table=error.table, key=error.key)
         except TlshubError as error:
-            return Failure(message=str(error))
+            return Failure.of(error)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - logged with its trace; the agent has connections to look after

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """All that `Commands` reads and changes; `backend` and `programs` are names."""
+    """All that `Commands` reads and changes; `backend` and `programs` are names, `notices` those of the start."""
 
     backend: str
     programs: tuple[str, ...]
+    notices: tuple[str, ...]
     in_force: InForce
     mapping: MappingSource | None
     serving: Serving

@@ -49,7 +49,7 @@ async def status(parts: Parts) -> StatusAnswer:
         flows=states,
         totals=_totals(parts),
         bypass=bypass(parts),
-        notices=config.notices,
+        notices=(*config.notices, *parts.notices),
     )
 
 

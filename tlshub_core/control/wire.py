@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlshub_core.control.shape import dumps, loads
+from tlshub_core.types.errors import ConfigError, TlshubError
 
 LIMIT = 1 << 20  # bytes of a line
 
@@ -22,6 +23,13 @@ class Failure:
     file: str = ""
     table: str = ""
     key: str = ""
+
+    @classmethod
+    def of(cls, error: TlshubError) -> Failure:
+        """What an error says."""
+        if isinstance(error, ConfigError):
+            return cls(message=str(error), file=error.file, table=error.table, key=error.key)
+        return cls(message=str(error))
 
 
 def line(kind: str, value: object) -> bytes:

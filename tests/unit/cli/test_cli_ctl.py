@@ -183,6 +183,8 @@ def test_the_socket_is_that_of_the_configuration_wrong_as_it_may_be(socket: Path
     file.write_text("no toml")
     result = CliRunner().invoke(main, ["ctl", "--config", str(file), "status"])
     assert result.exit_code == 2 and "is not valid TOML" in result.stderr
+    result = CliRunner().invoke(main, ["ctl", "--config", str(file), "status", "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["error"]["file"]) == (2, str(file))
     file.write_text("[control]\nsocket = 7\nmore = 1\n")
     with pytest.raises(ConfigError, match="table '\\[control\\]', key 'socket'"):
         control_socket(file)

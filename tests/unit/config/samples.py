@@ -33,6 +33,8 @@ source = "pods"
 sinks = ["log", "jsonl"]
 [plugin.pods]
 path = "pods.conf"
+[control]
+socket = "run/control.sock"
 [debug]
 keylog_file = "keys.log"
 [[rule]]

@@ -26,6 +26,7 @@ def test_full_file(tmp_path: Path) -> None:
     assert (web.mode, curl.mode, curl.provider) == (Mode.REQUIRE, Mode.BYPASS, "zircon")
     assert (web.passthrough, curl.passthrough) == ("tls", None)
     assert config.events.sinks == ("log", "jsonl")
+    assert config.control.socket == tmp_path / "run" / "control.sock"
     assert any("keys.log" in notice for notice in config.notices)
 
 
@@ -38,6 +39,7 @@ def test_minimal_file_has_defaults(tmp_path: Path) -> None:
     assert config.keys.allowed == {"quartz"}
     assert config.keys.ciphers == (Cipher.AES_GCM_128,)
     assert config.capture.table_size == 65536
+    assert config.control.socket == Path("/run/tlshub-capture/control.sock")
     assert "no connection is captured" in config.notices[0]
 
 

@@ -43,6 +43,7 @@ class Home:
         self.parts = Parts(
             backend="memory",
             programs=("one", "two"),
+            notices=("something is lacking",),
             in_force=in_force,
             mapping=None,
             serving=self.node.serving,

@@ -166,6 +166,7 @@ async def test_status_says_what_runs(tmp_path: Path) -> None:
     assert [(one.node, one.dialler, one.flows) for one in found.sessions] == [("there", True, 1), ("there", False, 1)]
     assert (found.totals.lost_in_kernel, found.totals.lost_in_sinks) == (3, 0)
     assert [(one.name, one.default, one.allowed) for one in found.providers] == [("scripted", True, True)]
+    assert found.notices == ("something is lacking",)
     assert found.bypass == BypassAnswer(on=False, left_s=None)
 
 

@@ -13,7 +13,6 @@ import click
 
 from tlshub_core.cli import ctl_tables
 from tlshub_core.cli.common import config_option, json_option, print_json
-from tlshub_core.cli.ctl_socket import socket_of
 from tlshub_core.control import answers, requests
 from tlshub_core.control.client import CommandError, ask
 from tlshub_core.control.wire import Failure
@@ -33,7 +32,7 @@ WARNING = (
 @click.pass_context
 def command(ctx: click.Context, socket: Path | None, config: Path | None) -> None:
     """Ask a running agent, and tell it what to do. With '--json' a command prints one JSON document, errors too."""
-    ctx.obj = lambda: socket or socket_of(config)
+    ctx.obj = lambda: socket or _configured(config)
 
 
 Where = Callable[[], Path]
@@ -102,6 +101,12 @@ def provider(where: Where, name: str | None, as_json: bool) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     _tell(where, request, answers.ProvidersAnswer, as_json, ctl_tables.providers)
+
+
+def _configured(config: Path | None) -> Path:
+    from tlshub_core.cli.ctl_socket import socket_of  # reading a configuration takes longer than all the rest
+
+    return socket_of(config)
 
 
 def _tell(

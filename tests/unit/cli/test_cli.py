@@ -65,8 +65,9 @@ def test_table_for_a_terminal_takes_names_literally(capsys: pytest.CaptureFixtur
     assert "[bold]web[/bold]" in capsys.readouterr().out
 
 
-def test_start_imports_little() -> None:
+@pytest.mark.parametrize("module", ["main", "ctl"])
+def test_start_imports_little(module: str) -> None:
     heavy = "{'pydantic', 'rich', 'pyroute2', 'cryptography', 'OpenSSL', 'asyncio', 'packaging'}"
-    code = f"import sys, tlshub_core.cli.main; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, tlshub_core.cli.{module}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,11 +14,12 @@ import pytest
 
 from tests.lab.kit.chat import Chat, Flag
 from tests.lab.kit.control import socket_of, tell
-from tests.lab.kit.job import Job
+from tests.lab.kit.job import Job, Say
 from tests.lab.kit.node import Node
-from tests.lab.kit.ports import IPV4, Ports
-from tests.lab.kit.talk import converse, dial, payload, receives_first, sends_first
+from tests.lab.kit.ports import IPV4, Ports, Way
+from tests.lab.kit.talk import accept, converse, dial, listener, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire
+from tests.lab.test_lab_local import OWN
 from tests.lab.test_lab_outage import attempt
 from tests.lab.test_lab_trusting import serve_when_told
 
@@ -107,6 +110,49 @@ def test_a_bypass_is_for_new_connections_and_ends(
     wire.clear(marker, spared)
     assert [event["on"] for event in node_a.await_events("Bypass", 2)] == [True, False]
     assert "BYPASS ON" in node_a.agent.log
+
+
+def serve_crowded(say: Say, way: Way, port: int, content: bytes, go: Flag) -> list[bytes]:
+    """Two connections, of which the queue has room for one until told: the other one's SYN is dropped meanwhile."""
+    with listener(way, port, backlog=0) as door:
+        say("listening")
+        while not go.is_set():
+            time.sleep(0.05)
+        return [_received(door, content), _received(door, content)]
+
+
+def _received(door: socket.socket, content: bytes) -> bytes:
+    with accept(door) as sock:
+        return receives_first(sock, content)
+
+
+def _await_armed(node: Node) -> None:
+    """Until a connection of the node is agreed upon, and not yet established."""
+    deadline = time.monotonic() + 30
+    while tell(node, "flows", "--state", "armed")["total"] == 0:
+        assert time.monotonic() < deadline, tell(node, "flows")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("way", [IPV4, OWN], ids=["to-the-other-node", "on-one-node"])
+def test_what_was_agreed_before_a_bypass_is_kept(
+    node_a: Node, node_b: Node, wire: Wire, loopback: Wire, ports: Ports, marker: bytes, way: Way
+) -> None:
+    """The accepting end begins in the bypass; the connecting one has its keys already."""
+    loopback.begin()
+    port, content, go = ports.require(), payload(marker), Flag()
+    home, link = (node_a, loopback) if way is OWN else (node_b, wire)
+    server = home.start(partial(serve_crowded, way=way, port=port, content=content, go=go))
+    assert server.heard() == "listening"
+    first = node_a.start(partial(dial, way=way, port=port, talk=sends_first, content=content))
+    node_a.await_events("KeysReady", 1)
+    second = node_a.start(partial(dial, way=way, port=port, talk=sends_first, content=content))
+    node_a.await_events("Connecting", 3 if way is OWN else 2)
+    _await_armed(node_a)
+    with bypassed(node_a, node_b):
+        go.set()
+        assert [first.result(), second.result()] == [content, content] == server.result()
+    link.secured(marker, port, flows=2)
 
 
 def test_a_bypass_of_one_node_does_not_overrule_the_other(

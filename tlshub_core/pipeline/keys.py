@@ -15,8 +15,8 @@ from tlshub_core.pipeline.local import LocalKeys
 from tlshub_core.pipeline.race import Race
 from tlshub_core.pipeline.serving import Running, Serving
 from tlshub_core.types import events
-from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
-from tlshub_core.types.flow import Flow, Mode, Side
+from tlshub_core.types.errors import Refused, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.flow import Flow, Side
 from tlshub_core.types.interfaces import AgentContext, CaptureBackend, LeavingProvider, Pending
 
 
@@ -110,9 +110,7 @@ class Keys:
             await self._local.told(flow.tuple)
             pending = self._local.take(flow.tuple)
         else:
-            _, mode = self._backend.match(Side.SERVER, flow.client.address, flow.server.port)
-            if mode <= Mode.OBSERVE or flow.server.port == self._agent.identity.port:
-                raise Refused("no rule of this node holds the accepting end", Reason.NO_RULE, by_peer=True)
+            await self._promise_local(flow)
             pending = self._local.offer(flow.tuple)
         try:
             await self._agent.ask(flow)
@@ -120,3 +118,10 @@ class Keys:
             pending.discard()
             raise
         return pending
+
+    async def _promise_local(self, flow: Flow) -> None:
+        """The accepting end begins later, maybe under other rules: from now on it is held, whatever they are then."""
+        try:
+            await self._agent.expect(flow.tuple)
+        except Refused as error:
+            raise Refused(f"the accepting end is on this node: {error}", error.reason, by_peer=True) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tlshub_core.testing.matching import first_row
 from tlshub_core.types.capture import (
@@ -16,6 +16,7 @@ from tlshub_core.types.capture import (
     FlowOwned,
     FlowSeen,
     FlowSpoke,
+    Match,
     Owner,
     RuleSet,
     State,
@@ -63,12 +64,15 @@ class MemoryKernel:
         self._next_cookie = max(self._next_cookie, cookie) + 1
         remote = tuple4.server if side is Side.CLIENT else tuple4.client
         rule = first_row(self.rules, side, remote, tuple4.server_port, owner.comm if owner else None)
+        now = time.monotonic_ns()
+        owed = side is Side.SERVER and now < self.expected.pop(tuple4, 0)
+        rule = _promised(rule) if owed else rule
         if rule is None or rule.mode is Mode.BYPASS:
             return cookie
-        now = time.monotonic_ns()
         entry = Entry(side=side, mode=rule.mode, tuple4=tuple4, deadline_ns=now + HANDSHAKE_NS)
         self.flows[cookie], self.histories[cookie] = entry, entry.history
-        entry.history.append(self._first_state(rule.mode, tuple4, now))
+        clear = rule.mode is Mode.OBSERVE
+        entry.history.append(State.ASKED if owed else State.CLEAR if clear else State.NEW)
         waits = side is Side.CLIENT and entry.state is State.NEW and not rule.passthrough
         seen = FlowSeen(
             cookie=cookie,
@@ -86,11 +90,6 @@ class MemoryKernel:
         if side is Side.SERVER and entry.state is State.NEW and now < self.left.pop(tuple4, 0):
             self.decide(cookie, State.CLEAR, Reason.PASSTHROUGH)
         return cookie
-
-    def _first_state(self, mode: Mode, tuple4: Tuple4, now: int) -> State:
-        if mode is Mode.OBSERVE:
-            return State.CLEAR
-        return State.ASKED if now < self.expected.pop(tuple4, 0) else State.NEW
 
     def establish(self, cookie: int, isns: Isns) -> None:
         """TCP's handshake is complete."""
@@ -132,3 +131,10 @@ class MemoryKernel:
     def _emit(self, event: CaptureEvent) -> None:
         self._batch.append(event)
         self._ready.set()
+
+
+def _promised(rule: Match | None) -> Match:
+    """The row by which a connection is held that the peer was promised, whatever the rules say now."""
+    if rule is None:
+        return Match(rule=0, mode=Mode.REQUIRE, sides=frozenset(Side), ports=(1, 65535), network=None)
+    return rule if rule.mode > Mode.OBSERVE else replace(rule, mode=Mode.REQUIRE, passthrough=False)

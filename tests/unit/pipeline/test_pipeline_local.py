@@ -137,6 +137,26 @@ async def test_both_ends_here_need_no_provider() -> None:
     assert node.provider.steps == []
 
 
+async def test_an_accepting_end_that_comes_when_no_rule_holds_it_any_more_is_secured_all_the_same() -> None:
+    node = MemoryNode(Mode.PREFER)
+    one = await node.keys.prepare(flow_of(node, Side.CLIENT), ["local"])
+    node.backend.replace(rule_set([]))
+    server = flow_of(node, Side.SERVER)
+    assert node.backend.flows[server.cookie].state is State.ASKED
+    two = await node.keys.prepare(server, ["local"])
+    assert plain(await one.pending.keys(ISNS, None)) == plain(await two.pending.keys(ISNS, None))
+
+
+async def test_an_accepting_end_that_is_in_clear_already_leaves_the_client_new() -> None:
+    node = MemoryNode(Mode.PREFER)
+    client, server = flow_of(node, Side.CLIENT), flow_of(node, Side.SERVER)
+    node.backend.decide(server.cookie, State.CLEAR, Reason.DEADLINE)
+    with pytest.raises(Refused) as caught:
+        await node.keys.prepare(client, ["local"])
+    assert caught.value.by_peer
+    assert node.backend.flows[client.cookie].state is State.NEW
+
+
 async def test_an_accepting_end_that_no_rule_holds_leaves_the_client_new() -> None:
     node = MemoryNode()
     node.backend.rules = rule_set([replace(row(Mode.PREFER), sides=frozenset({Side.CLIENT}))])

@@ -127,9 +127,9 @@ def _received(door: socket.socket, content: bytes) -> bytes:
 
 
 def _await_armed(node: Node) -> None:
-    """Until a connection of the node is agreed upon, and not yet established."""
+    """Until a client of the node has its connection agreed upon, and not yet established."""
     deadline = time.monotonic() + 30
-    while tell(node, "flows", "--state", "armed")["total"] == 0:
+    while not any(flow["side"] == "client" for flow in tell(node, "flows", "--state", "armed")["flows"]):
         assert time.monotonic() < deadline, tell(node, "flows")
         time.sleep(0.1)
 

@@ -147,7 +147,7 @@ class Agent:
         tools = Tools(
             agent=context,
             backend=backend,
-            keys=Keys(context, backend, self._serving),
+            keys=Keys(context, self._serving),
             gate_ns=here.gate_deadline_ms * MS,
             keylog=KeyLog(keylog) if keylog else None,
             patience_ns=here.passthrough_patience_ms * MS,

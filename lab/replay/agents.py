@@ -52,7 +52,7 @@ class Half:
         context = Context(who, ciphers, lambda: serving.allowed(()), self.backend, mapping, self._emit, rule)
         self.provider, self._context = PeeringProvider("openssl", engines, Settings(listen=host)), context
         serving.running["openssl"] = Running.of(SPEC, self.provider)
-        keys = Keys(context, self.backend, serving)
+        keys = Keys(context, serving)
         tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
         self.capture = Capture(tools, mapping, rule, PATIENCE_NS)
         self.secured = asyncio.Semaphore(0)

@@ -17,14 +17,14 @@ from tlshub_core.pipeline.serving import Running, Serving
 from tlshub_core.types import events
 from tlshub_core.types.errors import Refused, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Flow, Side
-from tlshub_core.types.interfaces import AgentContext, CaptureBackend, LeavingProvider, Pending
+from tlshub_core.types.interfaces import AgentContext, LeavingProvider, Pending
 
 
 class Keys:
     """Chooses the providers of each flow: the rule's, else the default one; for both ends here, none is needed."""
 
-    def __init__(self, agent: AgentContext, backend: CaptureBackend, serving: Serving) -> None:
-        self._agent, self._backend, self._serving = agent, backend, serving
+    def __init__(self, agent: AgentContext, serving: Serving) -> None:
+        self._agent, self._serving = agent, serving
         self._local = LocalKeys(agent.ciphers[0])
 
     def providers_of(self, flow: Flow, by_rule: str | None, born_ns: int) -> tuple[str, ...]:

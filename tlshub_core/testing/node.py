@@ -87,7 +87,7 @@ class MemoryNode:
         self.context.warmth.serve(("scripted",))
         self.provider = ScriptedProvider(self.context, script)
         self.serving.running["scripted"] = Running.of(spec_of(self.provider), self.provider)
-        self.keys = Keys(self.context, self.backend, self.serving)
+        self.keys = Keys(self.context, self.serving)
         tools = Tools(
             agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS, patience_ns=patience_ns
         )

@@ -65,7 +65,7 @@ class Half:
         emit, ciphers, mapping = self.events.append, (Cipher.AES_GCM_128,), MemoryMapping(PODS)
         context = Context(who, ciphers, lambda: frozenset(names), self.backend, mapping, emit, in_force.rule)
         self.providers = Providers(context, Known(specs), in_force, self.serving)
-        keys = Keys(context, self.backend, self.serving)
+        keys = Keys(context, self.serving)
         tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
         self._capture, self._config = Capture(tools, mapping, in_force.rule, PATIENCE_NS), in_force.config
 

@@ -42,7 +42,8 @@ def claim(path: Path) -> socket.socket:
     Raises Unavailable where another agent has it, TlshubError where it cannot be had or others could replace it.
     """
     try:
-        with _locked(_folder(path)):
+        _check_folder(path)
+        with _locked(path):
             _make_way(path)
             return _listening(path)
     except OSError as error:
@@ -62,7 +63,7 @@ def _cannot(path: Path, why: str) -> TlshubError:
     return TlshubError(f"the control socket '{path}' cannot be had: {why}; see 'socket' in '[control]'")
 
 
-def _folder(path: Path) -> Path:
+def _check_folder(path: Path) -> None:
     """Whoever may write to the folder may put a socket of their own into it, and be taken for the agent."""
     folder = path.parent
     try:
@@ -71,13 +72,15 @@ def _folder(path: Path) -> Path:
         found = folder.stat()
         if found.st_uid not in (0, os.geteuid()) or found.st_mode & _WRITABLE:
             raise _cannot(path, f"others than this user and root may write to '{folder}'") from None
-    return folder
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Of two agents that start at once, none may take the other's fresh socket for a dead one's."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _locked(path: Path) -> Iterator[None]:
+    """Of two agents that start at once, none may take the other's fresh socket for a dead one's.
+
+    By a file that nobody else can open: whoever can open one can hold its lock, and keep agents from starting.
+    """
+    fd = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

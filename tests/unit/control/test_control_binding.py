@@ -71,6 +71,7 @@ def test_folder_and_socket_are_private(path: Path) -> None:
     try:
         with binding.claim(path):
             assert (mode(path.parent), mode(path)) == (0o700, 0o600)
+            assert mode(path.with_name("control.sock.lock")) == 0o600, "who can open it can hold it"
     finally:
         os.umask(before)
 

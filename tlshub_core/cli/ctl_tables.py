@@ -19,7 +19,7 @@ from tlshub_core.control.answers import (
 )
 from tlshub_core.events.human import duration, printable
 
-_FLOWS = ("side", "client", "server", "pid", "comm", "state", "rule", "provider", "cipher", "age", "held")
+_FLOWS = ("id", "side", "client", "server", "pid", "comm", "state", "rule", "provider", "cipher", "age", "held")
 _RULES = ("rule", "mode", "direction", "ports", "peer", "process", "passthrough", "provider")
 
 
@@ -50,9 +50,10 @@ def status(answer: StatusAnswer) -> None:
 
 
 def flows(answer: FlowsAnswer) -> None:
-    """A line each."""
+    """A line each; of its id, by which events name it too, as much as tells it from the others."""
     rows = [
         (
+            row.id[:8],
             row.side,
             row.client,
             row.server,

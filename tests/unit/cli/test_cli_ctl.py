@@ -79,9 +79,9 @@ def test_flows(socket: Path) -> None:
     result = run(socket, "flows")
     shown = lines(result)
     assert len(shown) == 101
-    assert shown[0].split()[:6] == ["side", "client", "server", "pid", "comm", "state"]
+    assert shown[0].split()[:7] == ["id", "side", "client", "server", "pid", "comm", "state"]
     ends = [f"127.0.0.1:{COUNT}", "127.0.0.2:443"]
-    assert shown[1].split()[:8] == ["client", *ends, "?", "?", "armed", "rule-1", "scripted"]
+    assert shown[1].split()[1:9] == ["client", *ends, "?", "?", "armed", "rule-1", "scripted"]
     assert result.stderr == f"100 of {COUNT} connections: '--all' shows the rest\n"
     assert len(lines(run(socket, "flows", "--all"))) == COUNT + 1
     found = json.loads(run(socket, "flows", "--json", "--limit", "2", "--state", "held").stdout)

@@ -50,6 +50,17 @@ def kind_of(spec: Spec[Any]) -> Kind:
     return next(kind for cls, kind in KINDS.items() if isinstance(spec, cls))
 
 
+def library_of(spec: Spec[Any]) -> str:
+    """What makes a key provider's keys, with its version; empty where it does not say. Raises LoadError."""
+    if not isinstance(spec, KeyProviderSpec) or spec.library is None:
+        return ""
+    try:
+        return spec.library()
+    except (Exception, SystemExit) as error:  # imports a library that may be missing or not fit this machine
+        what = f"the library of plugin '{spec.name}' cannot be used: {type(error).__name__}: {error}"
+        raise LoadError("broken", f"{what}; repair or reinstall it") from error
+
+
 def specs_of(entry: EntryPoint, owner: str) -> tuple[Spec[Any], ...]:
     """The descriptors that the plugin behind `entry` has under that name; raises LoadError.
 

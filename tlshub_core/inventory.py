@@ -5,19 +5,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tlshub_core.describe import LoadError, kind_of
+from tlshub_core.describe import LoadError, kind_of, library_of
 from tlshub_core.plugins import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """One installed plugin; `state` is 'ok' or the fault, `message` then says what to do."""
+    """One installed plugin; `state` is 'ok' or the fault, `message` then says what to do.
+
+    `library` is what makes a key provider's keys, with its version, where it says so.
+    """
 
     name: str
     kind: str
     summary: str
     distribution: str
     version: str
+    library: str
     state: str
     message: str
 
@@ -30,6 +34,7 @@ def inventory(registry: Registry) -> tuple[Installed, ...]:
 def _rows(registry: Registry, name: str) -> list[Installed]:
     try:
         specs = registry.specs(name)
+        libraries = [library_of(spec) for spec in specs]
     except LoadError as error:
         return _faulty(registry, name, error)
     dist = registry.entry(name).dist
@@ -40,10 +45,11 @@ def _rows(registry: Registry, name: str) -> list[Installed]:
             summary=spec.summary,
             distribution=dist.name if dist else "",
             version=dist.version if dist else "",
+            library=library,
             state="ok",
             message="",
         )
-        for spec in specs
+        for spec, library in zip(specs, libraries, strict=True)
     ]
 
 
@@ -55,6 +61,7 @@ def _faulty(registry: Registry, name: str, error: LoadError) -> list[Installed]:
             summary="",
             distribution=entry.dist.name if entry.dist else "",
             version=entry.dist.version if entry.dist else "",
+            library="",
             state=error.fault,
             message=str(error),
         )

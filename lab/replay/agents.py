@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tlshub_capture_bpf import layout
-from tlshub_capture_openssl import make
-from tlshub_capture_openssl.config import OpenSslConfig
+from tlshub_capture_openssl import tlshub_key_providers
 from tlshub_capture_openssl.engine import engines
 
 from replay.sockets import Ends, Holder
@@ -32,10 +31,10 @@ from tlshub_core.types.events import Event, Secured
 from tlshub_core.types.flow import Mode, Node, Pod, Side
 from tlshub_core.types.interfaces import Identity
 from tlshub_core.types.keys import Cipher
-from tlshub_core.types.spec import EventSinkSpec, KeyProviderSpec
+from tlshub_core.types.spec import EventSinkSpec
 
 PATIENCE_NS = 60_000_000_000
-SPEC = KeyProviderSpec(name="openssl", summary="", config=OpenSslConfig, factory=make)
+(SPEC,) = tlshub_key_providers()
 SINK = EventSinkSpec(name="jsonl", summary="", config=JsonlConfig, factory=JsonlSink)
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import click
 
 from tlshub_core.cli.common import json_option, print_json, print_rows
-from tlshub_core.inventory import inventory
+from tlshub_core.inventory import Installed, inventory
 from tlshub_core.plugins import Registry
 
 
@@ -20,7 +20,11 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json([dataclasses.asdict(row) for row in rows])
         return
-    cells = [(row.name, row.kind or "?", row.state, f"{row.distribution} {row.version}", row.summary) for row in rows]
-    print_rows(("name", "kind", "state", "distribution", "summary"), cells)
+    columns = ("name", "kind", "state", "distribution", "library", "summary")
+    print_rows(columns, [(row.name, row.kind or "?", row.state, _owner(row), row.library, row.summary) for row in rows])
     for message in dict.fromkeys(row.message for row in rows if row.message):
         click.echo(f"warning: {message}", err=True)
+
+
+def _owner(row: Installed) -> str:
+    return f"{row.distribution} {row.version}"

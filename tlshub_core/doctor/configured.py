@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from tlshub_core.chosen import AUTO, absent, provider_names
 from tlshub_core.config import Config
+from tlshub_core.describe import library_of
 from tlshub_core.doctor.check import Check, checked, failed, ok, warning
 from tlshub_core.plugins import Registry
 from tlshub_core.types.errors import TlshubError
@@ -53,9 +55,21 @@ def identity(config: Config) -> Probe:
 
 def _providers(config: Config, registry: Registry) -> list[Check]:
     names, remedy = provider_names(config, registry), "install it, or leave it out of 'providers_allowed'"
-    found = [checked("provider", name, asked, config, registry.key_provider, name) for name in names]
+    found = [checked("provider", name, provider, config, registry, name) for name in names]
     lacking = absent(config, registry)
     return found + [checked("provider", name, warning, "it is not installed", remedy) for name in lacking]
+
+
+def provider(config: Config, registry: Registry, name: str) -> Probe:
+    """What a key provider says of itself, and the library that it would use; one that does not load is a failure."""
+    found = asked(config, registry.key_provider, name)
+    if found.level is Level.FAILED:
+        return found
+    try:
+        library = library_of(registry.key_provider(name))
+    except TlshubError as error:
+        return failed(str(error), "see `tlshub-capture plugins`")
+    return replace(found, message=f"{found.message} ({library})") if library else found
 
 
 def _backends(config: Config, registry: Registry) -> list[Check]:

@@ -105,7 +105,8 @@ class LogSink:
 def _of_agent(event: Event) -> str:
     match event:
         case events.SessionUp():
-            return f"Session with node '{event.node}' at {event.address} is up ({_dialler(event)})"
+            by = f", {event.library}" if event.library else ""
+            return f"Session with node '{event.node}' at {event.address} is up ({_dialler(event)}{by})"
         case events.SessionDown():
             why = f"{event.reason.value} ({event.detail})" if event.detail else event.reason.value
             return f"Session with node '{event.node}' at {event.address} is down ({_dialler(event)}): {why}"

@@ -82,8 +82,8 @@ class Dialler:
         reader = asyncio.create_task(self._read(peer, session))
         peer.readers.add(reader)
         reader.add_done_callback(peer.readers.discard)
-        now = time.monotonic_ns()
-        self._agent.emit(SessionUp(time_ns=now, node=session.node, address=str(peer.address), dialler=True))
+        now, address, library = time.monotonic_ns(), str(peer.address), session.engine.library()
+        self._agent.emit(SessionUp(time_ns=now, node=session.node, address=address, dialler=True, library=library))
         self._agent.warm(peer.address, True)
         if old is not None:
             old.retire()

@@ -60,6 +60,16 @@ def _info(label: bytes, context: bytes, size: int) -> bytes:
     return size.to_bytes(2, "big") + bytes((len(full),)) + full + bytes((len(context),)) + context
 
 
+def tls_export(secret: bytes | bytearray, label: bytes, context: bytes, size: int, hash_name: str) -> bytearray:
+    """TLS-Exporter (RFC 8446, section 7.5) from a session's exporter master secret, for libraries without that call."""
+    nothing = hashlib.new(hash_name).digest()
+    derived = hkdf_expand_label(secret, label, nothing, len(nothing), hash_name)
+    try:
+        return hkdf_expand_label(derived, b"exporter", hashlib.new(hash_name, context).digest(), size, hash_name)
+    finally:
+        wipe(derived)
+
+
 def flow_keys(secret_c2s: bytearray, secret_s2c: bytearray, cipher: Cipher) -> FlowKeys:
     """Keys from two traffic secrets (RFC 8446, section 7.3), of the length of the cipher's hash; the secrets stay."""
     return FlowKeys(

@@ -86,7 +86,8 @@ class Listener:
             raise
         finally:
             self._unauthenticated -= 1
-        self._agent.emit(SessionUp(time_ns=time.monotonic_ns(), node=node, address=address, dialler=False))
+        now, library = time.monotonic_ns(), channel.engine.library()
+        self._agent.emit(SessionUp(time_ns=now, node=node, address=address, dialler=False, library=library))
         self._nodes[node] += 1
         try:
             await self._serve(channel, node, address)

@@ -40,7 +40,7 @@ def one_of_each(flow: UUID | None = None, text: str = "text") -> list[Event]:
         events.ReleasedClear(time_ns=at, flow=flow, reason=Reason.DEADLINE, detail=text),
         events.Refused(time_ns=at, flow=flow, reason=Reason.PEER_UNKNOWN, detail=text),
         events.Closed(time_ns=2**62, flow=flow, secured=True, restarts=1, bytes_sent=2**64 - 1, bytes_received=0),
-        events.SessionUp(time_ns=at, node=text, address="10.0.0.2", dialler=True),
+        events.SessionUp(time_ns=at, node=text, address="10.0.0.2", dialler=True, library=text),
         events.SessionDown(time_ns=at, node=text, address="", dialler=False, reason=Reason.CLOSED, detail=text),
         events.Lost(time_ns=at, sink=text, count=1),
         events.Reloaded(time_ns=at, what=text, ok=False, detail=text),

@@ -110,11 +110,12 @@ class Closed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionUp(Event):
-    """A session with another node's agent is up."""
+    """A session with another node's agent is up; `library` is the TLS library of this end, with its version."""
 
     node: str
     address: str
     dialler: bool
+    library: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,6 +164,9 @@ class TlsEngine(Protocol):
     def export(self, label: bytes, context: bytes, size: int) -> bytearray:
         """Exported keying material (RFC 8446, section 7.5); the context is always given, empty or not."""
 
+    def library(self) -> str:
+        """The TLS library and its version, for events."""
+
 
 class MappingSource(Protocol):
     """Knows which pod has an address and on which node it runs."""

@@ -30,12 +30,14 @@ class Spec(Generic[T]):
 class KeyProviderSpec(Spec[KeyProvider]):
     """A key provider; `needs_socket` for handshakes on the connection itself, `families` it can serve.
 
-    `passthrough`: it is a LeavingProvider, which rules with that option need.
+    `passthrough`: it is a LeavingProvider, which rules with that option need. `library` names what makes the keys,
+    with its version, for people; it may import it.
     """
 
     needs_socket: bool = False
     families: frozenset[AddressFamily] = field(default=frozenset({AF_INET, AF_INET6}))
     passthrough: bool = False
+    library: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

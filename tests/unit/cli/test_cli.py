@@ -24,9 +24,13 @@ def test_plugins_lists_what_is_installed() -> None:
     rows = {row["name"]: row for row in json.loads(_run("plugins", "--json").stdout)}
     assert rows["podmap_file"]["kind"] == "mapping source"
     assert rows["podmap_file"]["distribution"] == "tlshub-capture-podmap-file"
+    assert rows["podmap_file"]["library"] == ""
+    assert rows["openssl"]["library"].startswith("OpenSSL ")
     result = _run("plugins")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0].split() == ["name", "kind", "state", "distribution", "summary"]
+    assert result.stdout.splitlines()[0].split() == [
+        "name", "kind", "state", "distribution", "library", "summary"
+    ]  # fmt: skip
 
 
 def test_pki_init_makes_files_and_keeps_them(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from tlshub_core.api import Level
@@ -13,6 +15,7 @@ from tlshub_core.cli.main import main
 from tlshub_core.config import load
 from tlshub_core.doctor import configured, examine
 from tlshub_core.doctor.check import checked, text
+from tlshub_core.plugins import Registry
 
 OK, WARNING, FAILED = Level.OK, Level.WARNING, Level.FAILED
 
@@ -55,6 +58,18 @@ def test_plugins_are_probed(tmp_path: Path) -> None:
     assert found["mapping", "podmap_file"] is OK
     assert ("provider", "openssl") in found
     assert _configured(tmp_path, '[capture]\nbackend = "agate"\n')["backend", "agate"] is FAILED
+
+
+def test_a_provider_names_its_library_or_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "capture.toml").write_text(CONFIG)
+    config, registry = load(tmp_path / "capture.toml"), Registry()
+    spec = registry.key_provider("openssl")
+    assert spec.library is not None
+    assert configured.provider(config, registry, "openssl").message.endswith(f"({spec.library()})")
+    broken = replace(spec, library=lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr(registry, "key_provider", lambda _: broken)
+    found = configured.provider(config, registry, "openssl")
+    assert found.level is FAILED and "ZeroDivisionError" in found.message and found.remedy
 
 
 def test_on_this_machine_as_json(tmp_path: Path) -> None:

@@ -109,6 +109,13 @@ def test_foreign_text_makes_no_line_and_no_control(tmp_path: Path, text: str) ->
     assert sum(line.startswith("=== New") for line in foreign) == 1
 
 
+def test_a_session_names_its_library(tmp_path: Path) -> None:
+    up = events.SessionUp(time_ns=0, node="b", address="10.0.0.2", dialler=True, library="Stone 1.2")
+    assert printed(tmp_path / "log", [up]) == [
+        "NOW Session with node 'b' at 10.0.0.2 is up (dialled by this node, Stone 1.2)"
+    ]
+
+
 def test_times_are_those_of_the_wall_clock(tmp_path: Path) -> None:
     sink = log.LogSink(log.LogConfig(path=tmp_path / "log"))
     before = time.time()

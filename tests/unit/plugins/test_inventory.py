@@ -38,6 +38,27 @@ def test_inventory_lists_faulty_ones_beside_good_ones(install: Install) -> None:
     assert all(row.message and row.distribution for row in rows if row.state != "ok")
 
 
+def test_the_library_of_a_provider_is_told_and_one_that_does_not_load_is_a_fault(install: Install) -> None:
+    for name, library in (("quartz", "'Stone 1.2'"), ("agate", "1 / 0")):
+        install(name, code=PROVIDER.format(name=name, library=library))
+    rows = {row.name: row for row in inventory(Registry())}
+    assert (rows["quartz"].library, rows["quartz"].state) == ("Stone 1.2", "ok")
+    assert (rows["agate"].library, rows["agate"].state) == ("", "broken")
+    assert "the library of plugin 'agate' cannot be used: ZeroDivisionError" in rows["agate"].message
+
+
+PROVIDER = """
+from pydantic import BaseModel
+from tlshub_core.api import KeyProviderSpec, hookimpl
+
+@hookimpl
+def tlshub_key_providers():
+    return [
+        KeyProviderSpec(name="{name}", summary="s", config=BaseModel, factory=print, library=lambda: {library})
+    ]
+"""
+
+
 def test_backends_for_auto_leave_faulty_plugins_out(install: Install) -> None:
     install("agate", code="1 / 0\n")
     install("quartz", code=BACKEND)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tlshub_capture_openssl.config import OpenSslConfig
-from tlshub_core.api import Identity, KeyProvider, KeyProviderSpec, TlsEngine, hookimpl
+from tlshub_core.api import Identity, KeyProviderSpec, TlsEngine, hookimpl
+from tlshub_core.peering.spec import peering_spec
 
 NAME = "openssl"
 
@@ -14,25 +14,18 @@ NAME = "openssl"
 @hookimpl
 def tlshub_key_providers() -> Iterable[KeyProviderSpec]:
     """The one provider of this plugin."""
-    return [
-        KeyProviderSpec(
-            name=NAME,
-            summary="keys exported from mutual TLS 1.3 sessions between agents (OpenSSL)",
-            config=OpenSslConfig,
-            factory=make,
-            passthrough=True,
-        )
-    ]
+    return [peering_spec(NAME, "keys exported from mutual TLS 1.3 sessions between agents (OpenSSL)", engines, library)]
 
 
-def make(config: OpenSslConfig) -> KeyProvider:
-    """A provider with these options; the certificate is read when it is started."""
-    from tlshub_core.peering.provider import PeeringProvider
-
-    return PeeringProvider(NAME, _engines, config.settings())
-
-
-def _engines(identity: Identity) -> Callable[[bool], TlsEngine]:
+def engines(identity: Identity) -> Callable[[bool], TlsEngine]:
+    """See `engine.engines`."""
     from tlshub_capture_openssl.engine import engines
 
     return engines(identity)
+
+
+def library() -> str:
+    """See `engine.library`."""
+    from tlshub_capture_openssl.engine import library
+
+    return library()

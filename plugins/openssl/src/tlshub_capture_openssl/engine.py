@@ -5,23 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import OpenSSL
 from OpenSSL import SSL, crypto
 
 from tlshub_core.api import ConfigError, Identity, Reason, Refused, TlsEngine
+from tlshub_core.peering.engines import check_readable, failed, unverified
 
 CHUNK = 65_536
-# X509_V_ERR_* of <openssl/x509_vfy.h> that an operator meets.
-_VERIFY_ERRORS = {
-    2: "its authority is not the one in 'ca'",
-    7: "its signature is wrong",
-    9: "it is not valid yet, see the clocks",
-    10: "it has expired, renew it",
-    18: "it is self-signed",
-    19: "its authority is not the one in 'ca'",
-    20: "its authority is not the one in 'ca'",
-    21: "its authority is not the one in 'ca'",
-    26: "it is not made for this purpose",
-}
 
 
 def engines(identity: Identity) -> Callable[[bool], TlsEngine]:
@@ -30,23 +20,26 @@ def engines(identity: Identity) -> Callable[[bool], TlsEngine]:
     return lambda server_side: Engine(context, server_side)
 
 
+def library() -> str:
+    """Such as 'OpenSSL 3.5.4 (pyOpenSSL 25.3.0)'."""
+    number = " ".join(SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode().split()[:2])
+    return f"{number} (pyOpenSSL {OpenSSL.__version__})"
+
+
 def _context(identity: Identity) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_3_VERSION)
     context.set_options(SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verified)
+    check_readable(identity.cert, identity.key, identity.ca)
     for use, path in (
         (context.use_certificate_chain_file, identity.cert),
         (context.use_privatekey_file, identity.key),
         (context.load_verify_locations, identity.ca),
     ):
         try:
-            # OpenSSL's own error does not say what is wrong with a file.
-            path.open("rb").close()
             use(str(path))
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", file=str(path)) from error
         except SSL.Error as error:
             raise ConfigError(f"OpenSSL cannot use it: {_text(error)}", file=str(path)) from error
     try:
@@ -70,7 +63,7 @@ class Engine:
     def __init__(self, context: SSL.Context, server_side: bool) -> None:
         self._connection = SSL.Connection(context, None)
         self._connection.set_app_data(self)
-        self._done, self._problem = False, ""
+        self._done, self._problem = False, 0
         if server_side:
             self._connection.set_accept_state()
         else:
@@ -79,7 +72,7 @@ class Engine:
 
     def note(self, error: int) -> None:
         """Remember why verification failed: OpenSSL's own error does not say."""
-        self._problem = _VERIFY_ERRORS.get(error, f"X509_V_ERR {error}")
+        self._problem = error
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the wire; raises Refused."""
@@ -122,6 +115,10 @@ class Engine:
             except SSL.Error as error:
                 raise self._refused(error) from error
 
+    def library(self) -> str:
+        """See `library`."""
+        return library()
+
     def export(self, label: bytes, context: bytes, size: int) -> bytearray:
         """RFC 8446, section 7.5. The library's own copy is an immutable `bytes`, which nobody can wipe."""
         return bytearray(self._connection.export_keying_material(label, size, context))
@@ -136,9 +133,7 @@ class Engine:
         self._done = True
 
     def _refused(self, error: SSL.Error) -> Refused:
-        if self._problem:
-            return Refused(f"the peer's certificate is refused: {self._problem}", Reason.PEER_UNVERIFIED)
-        return Refused(f"the TLS session failed: {_text(error)}", Reason.PEER_UNVERIFIED)
+        return unverified(self._problem) if self._problem else failed(_text(error))
 
 
 def _text(error: SSL.Error) -> str:

@@ -34,6 +34,15 @@ def check_identity(identity: Identity) -> Probe:
     return _warnings(identity, chain[0])
 
 
+def culprit(identity: Identity) -> Path:
+    """The file to name where a TLS library cannot use certificate and key: the key's, if there is a certificate."""
+    try:
+        _certificates(identity.cert)
+    except ValueError:
+        return identity.cert
+    return identity.key
+
+
 def _warnings(identity: Identity, certificate: x509.Certificate) -> Probe:
     end = certificate.not_valid_after_utc
     if end - datetime.now(UTC) < SOON:

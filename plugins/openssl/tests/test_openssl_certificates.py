@@ -9,11 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from OpenSSL import SSL, crypto
-from tlshub_capture_openssl.engine import Engine, engines
+from OpenSSL import SSL
+from tlshub_capture_openssl.engine import Engine
 
 from tlshub_core.api import (
-    ConfigError,
     Identity,
     Reason,
     Refused,
@@ -29,20 +28,6 @@ from tlshub_core.testing.pair import Pair
 NODE_B = "spiffe://test.example/node/node-b"
 Nodes = Callable[..., Pair]
 Dialled = Callable[..., AbstractAsyncContextManager[Channel]]
-
-
-class Resuming(Engine):
-    """A client that offers an earlier session."""
-
-    def __init__(self, context: SSL.Context, session: SSL.Session) -> None:
-        self._session: SSL.Session | None = session
-        super().__init__(context, False)
-
-    def _handshake(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            self._connection.set_session(session)
-        super()._handshake()
 
 
 def certify(who: Identity, uris: list[str], days: int = 7) -> None:
@@ -100,58 +85,3 @@ async def test_a_client_without_a_certificate_is_turned_away(nodes: Nodes, diall
         async with dialled(pair, Engine(context, False)):
             pass
     await works(pair)
-
-
-async def test_tls_1_2_is_turned_away(nodes: Nodes, dialled: Dialled) -> None:
-    pair = nodes()
-    await pair.start()
-    who = pair.client_agent.identity
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.set_max_proto_version(SSL.TLS1_2_VERSION)
-    context.use_certificate_file(str(who.cert))
-    context.use_privatekey_file(str(who.key))
-    with pytest.raises(Refused, match="protocol version"):
-        async with dialled(pair, Engine(context, False)):
-            pass
-    await works(pair)
-
-
-async def test_sessions_are_not_resumed(nodes: Nodes, dialled: Dialled) -> None:
-    pair = nodes()
-    await pair.start()
-    shown: list[int] = []
-
-    def verified(_conn: SSL.Connection, _cert: crypto.X509, _error: int, depth: int, ok: int) -> bool:
-        shown.append(depth)
-        return bool(ok)
-
-    who = pair.client_agent.identity
-    context = SSL.Context(SSL.TLS_METHOD)
-    context.use_certificate_file(str(who.cert))
-    context.use_privatekey_file(str(who.key))
-    context.load_verify_locations(str(who.ca))
-    context.set_verify(SSL.VERIFY_PEER, verified)
-    first = Engine(context, False)
-    async with dialled(pair, first):
-        session = first._connection.get_session()
-        assert session is not None
-    async with dialled(pair, Resuming(context, session)):
-        assert shown.count(0) == 2, "a resumed handshake shows no certificate"
-
-
-@pytest.mark.parametrize("name", ["cert", "key", "ca"])
-def test_files_that_will_not_do_are_named(tmp_path: Path, name: str) -> None:
-    who = pairs.identities(tmp_path, 4646)[0]
-    path: Path = getattr(who, name)
-    path.write_text("none")
-    with pytest.raises(ConfigError, match=f"^'{path}': OpenSSL cannot use it: [a-zA-Z]"):
-        engines(who)
-    path.unlink()
-    with pytest.raises(ConfigError, match=f"^'{path}': cannot be read: No such file"):
-        engines(who)
-
-
-def test_a_key_of_another_certificate_is_named(tmp_path: Path) -> None:
-    one, two = pairs.identities(tmp_path, 4646)
-    with pytest.raises(ConfigError, match=f"^'{two.key}': .*(mismatch|not that of)"):
-        engines(replace(one, key=two.key))

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The provider passes what every key provider must pass."""
+"""Provider and engine pass what every one of them must pass."""
 
 from __future__ import annotations
 
 import tlshub_capture_openssl
 
+from tlshub_core.api import Identity
+from tlshub_core.testing.ends import EngineFactory
+from tlshub_core.testing.engine import TlsEngineConformance
 from tlshub_core.testing.provider import KeyProviderConformance
 
 
@@ -13,3 +16,8 @@ class TestOpenSsl(KeyProviderConformance):
 
     def test_name(self) -> None:
         assert self.spec.name == "openssl"
+
+
+class TestEngine(TlsEngineConformance):
+    def engines(self, who: Identity) -> EngineFactory:
+        return tlshub_capture_openssl.engines(who)

@@ -14,7 +14,8 @@ NAME = "openssl"
 @hookimpl
 def tlshub_key_providers() -> Iterable[KeyProviderSpec]:
     """The one provider of this plugin."""
-    return [peering_spec(NAME, "keys exported from mutual TLS 1.3 sessions between agents (OpenSSL)", engines, library)]
+    summary = "keys exported from mutual TLS 1.3 sessions between agents (OpenSSL)"
+    return [peering_spec(NAME, summary, engines, library)]
 
 
 def engines(identity: Identity) -> Callable[[bool], TlsEngine]:

@@ -13,6 +13,7 @@ from tlshub_core import guarded
 from tlshub_core.chosen import check_passthrough, provider_names
 from tlshub_core.config import Config
 from tlshub_core.context import Context
+from tlshub_core.describe import library_of
 from tlshub_core.in_force import InForce
 from tlshub_core.pipeline.serving import Running, Serving
 from tlshub_core.plugins import Registry
@@ -124,6 +125,8 @@ class Providers:
     async def _start(self, spec: KeyProviderSpec, provider: KeyProvider) -> None:
         if self._stopped:
             raise Unavailable("the agent is stopping", Reason.SHUTDOWN)
+        if library := library_of(spec):
+            say(f"  Library: {library}")
         await guarded.start(spec.name, provider, self._agent.view(spec.name))
         self._serving.running[spec.name] = Running.of(spec, provider)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -17,6 +18,17 @@ from tlshub_core.plugins import Registry
 from tlshub_core.types.errors import ConfigError, PluginError
 
 PEER = IPv4Address("192.0.2.1")
+
+
+async def test_the_library_is_told_at_the_start_and_one_that_does_not_load_is_not_started(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, libraries = Registry.key_provider, {"quartz": lambda: "Stone 1.2", "zircon": lambda: str(1 // 0)}
+    monkeypatch.setattr(Registry, "key_provider", lambda self, name: replace(real(self, name), library=libraries[name]))
+    here = await home(folder)
+    assert capsys.readouterr().out.splitlines()[-1] == "  Library: Stone 1.2"
+    assert "the library of plugin 'zircon' cannot be used" in str(await here.refused("zircon"))
+    assert Actor.made["zircon"].steps == ["probe"]
 
 
 async def test_what_only_peers_may_ask_for_need_not_be_installed(folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import utls
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tlshub_capture_boringssl import contexts, peer
 from tlshub_capture_boringssl.engine import Engine
@@ -84,6 +84,7 @@ def test_descriptors_are_given_back(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@settings(deadline=None)
 @given(st.sampled_from([32, 48]), st.data())
 def test_the_exporter_secret_is_found_among_others(size: int, data: st.DataObject) -> None:
     secrets = [data.draw(st.binary(min_size=size, max_size=size)) for _ in range(2)]
@@ -104,6 +105,7 @@ def test_two_secrets_are_refused() -> None:
         exporter_secret(line("ab" * 32) * 2)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_key_log_is_read_or_refused(tail: bytes) -> None:
     for lines in (bytearray(tail), bytearray(b"EXPORTER_SECRET " + tail)):
@@ -116,6 +118,7 @@ def der(tag: int, body: bytes) -> bytes:
     return bytes((tag, 0x82)) + size + body
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=300))
 def test_the_certificate_is_the_element_3(certificate: bytes, other: bytes) -> None:
     session = der(0x30, der(0x02, other) + der(0xA3, certificate) + der(0xB3, other))
@@ -126,6 +129,7 @@ def test_the_certificate_is_the_element_3(certificate: bytes, other: bytes) -> N
             peer.certificate(cut)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_session_is_read_or_refused(data: bytes) -> None:
     for session in (data, der(0x30, data)):

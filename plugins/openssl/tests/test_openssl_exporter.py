@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tlshub_capture_openssl.engine import Engine, _context
 
@@ -27,6 +27,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Engine, bytes]:
     return ends[0], bytes.fromhex(secret.decode())
 
 
+@settings(deadline=None)
 @given(st.sampled_from([exporter.LABEL, b"EXPORTER-x"]), st.binary(max_size=300), st.integers(1, 200))
 def test_it_equals_openssl_s(logged: tuple[Engine, bytes], label: bytes, context: bytes, size: int) -> None:
     engine, secret = logged

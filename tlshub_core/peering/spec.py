@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress
 
-from tlshub_core.types.interfaces import Identity, KeyProvider, TlsEngine
+from tlshub_core.types.interfaces import KeyProvider
 from tlshub_core.types.spec import KeyProviderSpec
 
 if TYPE_CHECKING:
+    from tlshub_core.peering.provider import EngineBuilder
     from tlshub_core.peering.settings import Settings
 
 
@@ -37,21 +39,32 @@ class PeeringOptions(BaseModel):
         )
 
 
-def peering_spec(
-    name: str, summary: str, engines: Callable[[Identity], Callable[[bool], TlsEngine]], library: Callable[[], str]
-) -> KeyProviderSpec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeeringFactory:
+    """Makes the provider; the same for the same arguments, so that descriptors can be compared."""
+
+    name: str
+    engines: EngineBuilder
+
+    def __call__(self, options: PeeringOptions) -> KeyProvider:
+        """A provider with these options; the certificate is read when it is started."""
+        from tlshub_core.peering.provider import PeeringProvider
+
+        return PeeringProvider(self.name, self.engines, options.settings())
+
+
+def peering_spec(name: str, summary: str, engines: EngineBuilder, library: Callable[[], str]) -> KeyProviderSpec:
     """A descriptor for the hook 'tlshub_key_providers'.
 
     `engines` gives the factory of engines with a node's certificate (argument: whether server side), or raises
     ConfigError; `library` names the TLS library. Neither is called before the provider is used, so a plugin imports
     its library inside them.
     """
-
-    def make(options: PeeringOptions) -> KeyProvider:
-        from tlshub_core.peering.provider import PeeringProvider
-
-        return PeeringProvider(name, engines, options.settings())
-
     return KeyProviderSpec(
-        name=name, summary=summary, config=PeeringOptions, factory=make, passthrough=True, library=library
+        name=name,
+        summary=summary,
+        config=PeeringOptions,
+        factory=PeeringFactory(name=name, engines=engines),
+        passthrough=True,
+        library=library,
     )

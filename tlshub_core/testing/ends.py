@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tlshub_core.types.errors import Refused
 from tlshub_core.types.interfaces import TlsEngine
 
-EngineFactory = Callable[[bool], TlsEngine]
 ALL = 1 << 20
 LIMIT = 100_000
 

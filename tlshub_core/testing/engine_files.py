@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tlshub_core.peering.authority import Authority
+from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.testing import pair as pairs
-from tlshub_core.testing.ends import Ends, EngineFactory
+from tlshub_core.testing.ends import Ends
 from tlshub_core.types.errors import ConfigError
 from tlshub_core.types.interfaces import Identity
 

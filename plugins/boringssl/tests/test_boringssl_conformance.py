@@ -9,8 +9,8 @@ import tlshub_capture_boringssl
 import tlshub_capture_openssl
 
 from tlshub_core.api import Identity, events
+from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.testing import pair as pairs
-from tlshub_core.testing.ends import EngineFactory
 from tlshub_core.testing.engine import TlsEngineConformance
 from tlshub_core.testing.exchanges import agreed
 from tlshub_core.testing.pair import Pair

@@ -6,7 +6,7 @@ from __future__ import annotations
 import tlshub_capture_openssl
 
 from tlshub_core.api import Identity
-from tlshub_core.testing.ends import EngineFactory
+from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.testing.engine import TlsEngineConformance
 from tlshub_core.testing.provider import KeyProviderConformance
 

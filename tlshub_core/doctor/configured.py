@@ -69,7 +69,7 @@ def provider(config: Config, registry: Registry, name: str) -> Probe:
         library = library_of(registry.key_provider(name))
     except TlshubError as error:
         return failed(str(error), "see `tlshub-capture plugins`")
-    return replace(found, message=f"{found.message} ({library})") if library else found
+    return replace(found, message=f"{found.message}, with {library}") if library else found
 
 
 def _backends(config: Config, registry: Registry) -> list[Check]:

@@ -65,7 +65,7 @@ def test_a_provider_names_its_library_or_fails(tmp_path: Path, monkeypatch: pyte
     config, registry = load(tmp_path / "capture.toml"), Registry()
     spec = registry.key_provider("openssl")
     assert spec.library is not None
-    assert configured.provider(config, registry, "openssl").message.endswith(f"({spec.library()})")
+    assert configured.provider(config, registry, "openssl").message.endswith(f", with {spec.library()}")
     broken = replace(spec, library=lambda: 1 // 0)  # type: ignore[arg-type, return-value]
     monkeypatch.setattr(registry, "key_provider", lambda _: broken)
     found = configured.provider(config, registry, "openssl")

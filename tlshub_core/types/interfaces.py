@@ -156,7 +156,7 @@ class TlsEngine(Protocol):
         """The peer's end certificate in DER; chain and validity are already checked by the engine."""
 
     def write(self, data: bytes) -> None:
-        """Encrypt application data (to be drained)."""
+        """Encrypt application data (to be drained); raises Refused where the session has failed."""
 
     def read(self) -> bytes:
         """Decrypted application data that has arrived; empty if none."""

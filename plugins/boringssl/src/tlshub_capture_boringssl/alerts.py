@@ -8,15 +8,22 @@ from __future__ import annotations
 
 RECORD = 7
 ALERT = 21
-# RFC 8446, section 6: those about certificates.
+# RFC 8446, section 6: those that a client sends.
 NAMES = {
+    10: "unexpected message",
+    20: "bad record mac",
+    40: "handshake failure",
     42: "bad certificate",
     43: "unsupported certificate",
     44: "certificate revoked",
     45: "certificate expired",
     46: "certificate unknown",
+    47: "illegal parameter",
     48: "unknown ca",
+    50: "decode error",
     51: "decrypt error",
+    70: "protocol version",
+    80: "internal error",
 }
 
 

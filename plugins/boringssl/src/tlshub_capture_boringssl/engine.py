@@ -55,8 +55,11 @@ class Engine:
         return der
 
     def write(self, data: bytes) -> None:
-        """Encrypt; a memory buffer takes all of it."""
-        self._tls.write(data)
+        """Encrypt; a memory buffer takes all of it. Raises Refused where the session has failed."""
+        try:
+            self._tls.write(data)
+        except utls.SSLError as error:
+            raise failed(words(error)) from error
 
     def read(self) -> bytes:
         """What has arrived, decrypted; raises Refused for an alert or a damaged record."""

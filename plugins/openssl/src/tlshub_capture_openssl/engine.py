@@ -101,8 +101,11 @@ class Engine:
         return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
     def write(self, data: bytes) -> None:
-        """Encrypt; a memory buffer takes all of it."""
-        self._connection.sendall(data)
+        """Encrypt; a memory buffer takes all of it. Raises Refused where the session has failed."""
+        try:
+            self._connection.sendall(data)
+        except SSL.Error as error:
+            raise self._refused(error) from error
 
     def read(self) -> bytes:
         """What has arrived, decrypted; raises Refused for an alert or a damaged record."""

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that a plugin imports: the values, interfaces, descriptors and errors of the contract."""
+"""Everything that a plugin imports: the contract's values, interfaces, descriptors, errors; and TLS's key schedule."""
 
 from tlshub_core.hookspecs import hookimpl
+from tlshub_core.peering.exporter import flow_keys, hkdf_expand, secret_size, wipe
+from tlshub_core.peering.tuples import pack as pack_tuple
 from tlshub_core.types import events
 from tlshub_core.types.capture import (
     CaptureEvent,
@@ -98,5 +100,10 @@ __all__ = [
     "Unsupported",
     "Version",
     "events",
+    "flow_keys",
+    "hkdf_expand",
     "hookimpl",
+    "pack_tuple",
+    "secret_size",
+    "wipe",
 ]

@@ -70,6 +70,11 @@ def tls_export(secret: bytes | bytearray, label: bytes, context: bytes, size: in
         wipe(derived)
 
 
+def secret_size(cipher: Cipher) -> int:
+    """Bytes of a traffic secret: those of the cipher's hash (RFC 8446, section 7.1)."""
+    return _digest_size(cipher.hash_name)
+
+
 def flow_keys(secret_c2s: bytearray, secret_s2c: bytearray, cipher: Cipher) -> FlowKeys:
     """Keys from two traffic secrets (RFC 8446, section 7.3), of the length of the cipher's hash; the secrets stay."""
     return FlowKeys(
@@ -95,7 +100,7 @@ def context(flow: UUID, tuple4: Tuple4, client_nonce: bytes, server_nonce: bytes
 
 def export_flow_keys(engine: Exporter, ctx: bytes, cipher: Cipher) -> FlowKeys:
     """One exporter call for both traffic secrets (client to server first), wiped after use."""
-    size = _digest_size(cipher.hash_name)
+    size = secret_size(cipher)
     both = engine.export(LABEL, ctx, 2 * size)
     c2s, s2c = both[:size], both[size:]
     try:

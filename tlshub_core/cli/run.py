@@ -37,4 +37,4 @@ def _log(config: Config, verbose: bool) -> None:
     level = "DEBUG" if verbose else config.debug.log_level.upper()
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     for notice in config.notices:
-        logging.getLogger("tlshub").warning(notice)
+        logging.getLogger("tlshub.run").warning(notice)

@@ -17,6 +17,7 @@ sys.path[:0] = [str(_CHECKOUT), str(_CHECKOUT / "lab")]
 
 from tests.lab.kit.node import Node  # noqa: E402
 from tests.lab.kit.ports import Ports  # noqa: E402
+from tests.lab.kit.tlshub import Module, kernel_complaints  # noqa: E402
 from tests.lab.kit.wire import Wire  # noqa: E402
 
 Changes = Mapping[str, Mapping[str, str]]
@@ -74,6 +75,18 @@ def loopback() -> Iterator[Wire]:
 def ports() -> Ports:
     """Ports by mode."""
     return Ports()
+
+
+@pytest.fixture(scope="session")
+def module(nodes: dict[str, Node]) -> Iterator[Module]:
+    """What stands in for TLSHub's module, loaded; in the end it must go, and the kernel has no complaint."""
+    before, module = kernel_complaints(), Module()
+    module.load()
+    yield module
+    for node in nodes.values():
+        node.agent.stop()
+    module.unload()
+    assert kernel_complaints() == before
 
 
 @pytest.fixture(autouse=True)

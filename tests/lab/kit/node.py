@@ -20,6 +20,14 @@ CLONE_NEWNET = 0x40000000
 Event = dict[str, object]
 
 
+def enter_network(namespace: str) -> None:
+    """Bring the calling thread into that network namespace; raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(namespace, "rb") as file:
+        if libc.setns(file.fileno(), CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "setns", namespace)
+
+
 class Node:
     """'node-a' or 'node-b': its addresses, agent and events."""
 
@@ -46,10 +54,7 @@ class Node:
 
     def _enter(self) -> None:
         Path(f"/sys/fs/cgroup/{self.name}/cgroup.procs").write_text(str(os.getpid()))
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open(f"/run/netns/{self.name}", "rb") as namespace:
-            if libc.setns(namespace.fileno(), CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "setns")
+        enter_network(f"/run/netns/{self.name}")
 
     def begin(self) -> None:
         """A test begins: only events from now on are its."""

@@ -10,42 +10,16 @@ from functools import partial
 
 import pytest
 
+from tests.lab.kit.attempt import attempt
 from tests.lab.kit.babble import babble
 from tests.lab.kit.hold import stopped
-from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
-from tests.lab.kit.ports import IPV4, IPV6, Ports, Way
-from tests.lab.kit.talk import Talk, converse, payload, receives_first, sends_first, serve, take
+from tests.lab.kit.ports import IPV4, IPV6, Ports
+from tests.lab.kit.talk import converse, payload, receives_first, sends_first, take
 from tests.lab.kit.wire import Wire
 
 HANDSHAKE_S = 4.0
 SHORT = {"capture.handshake_deadline_ms": str(int(HANDSHAKE_S * 1000))}
-
-
-def try_to(_say: Say, way: Way, port: int, content: bytes) -> tuple[bool, float]:
-    """Talk; whether it went well, and how many seconds it took."""
-    began = time.monotonic()
-    with socket.socket(way.family) as sock:
-        try:
-            sock.connect((way.host, port))
-            good = sends_first(sock, content) == content
-        except OSError:
-            good = False
-    return good, time.monotonic() - began
-
-
-def serve_whom_it_may(say: Say, way: Way, port: int, talk: Talk, content: bytes) -> bytes:
-    """As `serve`, for connections that are to fail."""
-    try:
-        return serve(say, way, port, talk, content)
-    except OSError:
-        return b""
-
-
-def attempt(node_a: Node, node_b: Node, way: Way, port: int, content: bytes) -> tuple[bool, float]:
-    server = node_b.start(partial(serve_whom_it_may, way=way, port=port, talk=receives_first, content=content))
-    assert server.heard() == "listening"
-    return node_a.start(partial(try_to, way=way, port=port, content=content)).result()
 
 
 @pytest.mark.agents(node_a=SHORT, node_b=SHORT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-in for TLSHub's module comes and goes: unloaded, taken away from one node, a node that ends."""
+"""The stand-in for TLSHub's module comes and goes: what it does itself, and what an agent says that misses it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import subprocess
 import pytest
 
 from tests.lab.kit.asker import INIT, NOT_DONE, START, Asker, Tuple
-from tests.lab.kit.tlshub import Module
+from tests.lab.kit.attempt import attempt
+from tests.lab.kit.node import Node
+from tests.lab.kit.ports import IPV4, Ports
+from tests.lab.kit.talk import converse, payload, receives_first, sends_first
+from tests.lab.kit.tlshub import Module, with_tlshub
+from tests.lab.kit.wire import Wire
+
+REMEDY = "modprobe tlshub"
 
 FLOW = Tuple(client_port=19999)
 
@@ -53,3 +60,47 @@ def test_unloaded_nobody_can_ask_and_loaded_again_it_knows_nothing(module: Modul
     asker.close()
     module.unload()
     module.load()
+
+
+def tool(node: Node, command: str) -> subprocess.CompletedProcess[str]:
+    """What a command of the tool says of a node's configuration."""
+    words = ["on", node.name, "tlshub-capture", command, str(node.agent.configuration)]
+    return subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100)
+
+
+@with_tlshub()
+def test_without_the_module_no_agent_starts_and_says_what_to_do(module: Module, node_a: Node, node_b: Node) -> None:
+    for node in (node_a, node_b):
+        node.agent.stop()
+    module.unload()
+    try:
+        run, doctor = tool(node_a, "run"), tool(node_a, "doctor")
+    finally:
+        module.load()
+    assert run.returncode == 1 and "Traceback" not in run.stdout, run.stdout
+    for said in (run.stdout, doctor.stdout):
+        assert REMEDY in said and "netlink protocol 31" in said, said
+    assert doctor.returncode == 1
+
+
+@with_tlshub()
+def test_a_module_that_is_unloaded_while_the_agents_run_and_loaded_again(
+    module: Module, node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    refused, secured, content = ports.require(), ports.require(), payload(marker)
+    for node in (node_a, node_b):  # with agents that have no socket of it open, else the kernel keeps it
+        node.agent.stop()
+        node.agent.start(node.agent.changes)
+    for node in (node_a, node_b):
+        node.agent.ready()
+    module.unload()
+    try:
+        good, _ = attempt(node_a, node_b, IPV4, refused, content)
+    finally:
+        module.load()
+    (event,) = node_a.await_events("Refused", 1)
+    assert not good and REMEDY in str(event["detail"])
+    converse(node_a, node_b, IPV4, secured, sends_first, receives_first, content).check()
+    wire.silent(marker, refused)
+    wire.secured(marker, secured, flows=1)
+    assert module.asked("node-a")["v1 init server"] == module.asked("node-b")["v1 init server"] == "1"

@@ -100,6 +100,16 @@ def test_stale_leaves_the_other_node_the_key_before(both: tuple[Asker, Asker], m
     assert after == a.fetch(1, flow) and after[0] == 0 and after != before
 
 
+def test_with_a_lag_the_other_node_is_done_later(both: tuple[Asker, Asker], module: Module, flow: Tuple) -> None:
+    a, b = both
+    module.script("node-a", "lag 1000")
+    assert a.ask(1, START, flow)[0] == FIRST
+    ours = a.fetch(1, flow)
+    assert ours[0] == 0 and b.fetch(1, flow, server=True)[0] == NOT_DONE
+    time.sleep(1.1)
+    assert b.fetch(1, flow, server=True) == ours
+
+
 def test_keys_expire(both: tuple[Asker, Asker], module: Module, flow: Tuple) -> None:
     a, b = both
     a.ask(1, START, flow)

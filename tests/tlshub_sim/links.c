@@ -19,9 +19,9 @@ struct link {
 	struct list_head age;
 	struct sim_tuple tuple;
 	u8 key[SIM_KEY], before[SIM_KEY];
-	bool keyed, stale; /* stale: the other node keeps the key before this one until the handshake is done */
+	bool keyed, stale; /* stale: the other node keeps the key before this one until it is done there */
 	const struct sim_net *starter;
-	unsigned long done, end;
+	unsigned long done, done_there, end;
 };
 
 static DEFINE_HASHTABLE(links, 10);
@@ -62,8 +62,7 @@ static struct link *found_or_new(const struct sim_tuple *tuple)
 	if (!link)
 		return NULL;
 	link->tuple = *tuple;
-	link->end = jiffies;
-	link->done = jiffies;
+	link->end = link->done = link->done_there = jiffies;
 	hash_add(links, &link->node, hash(tuple));
 	list_add_tail(&link->age, &oldest_first);
 	if (++count > MOST)
@@ -87,6 +86,7 @@ bool sim_start(const struct sim_request *request, struct sim_net *sim)
 		link->keyed = true;
 		link->starter = sim;
 		link->done = jiffies + msecs_to_jiffies(sim->script.handshake_ms);
+		link->done_there = link->done + msecs_to_jiffies(sim->script.lag_ms);
 		link->end = link->done + msecs_to_jiffies(sim->script.life_ms);
 		list_move_tail(&link->age, &oldest_first);
 	}
@@ -96,8 +96,9 @@ bool sim_start(const struct sim_request *request, struct sim_net *sim)
 
 static s32 look(const struct link *link, const struct sim_net *sim, u8 *key)
 {
-	bool under_way = link && time_before(jiffies, link->done);
-	bool old = under_way && link->stale && link->starter != sim;
+	bool there = link && link->starter != sim;
+	bool under_way = link && time_before(jiffies, there ? link->done_there : link->done);
+	bool old = under_way && there && link->stale;
 
 	if (!link || (under_way && !old))
 		return SIM_NOT_DONE;
@@ -135,7 +136,7 @@ void sim_expire_all(void)
 
 	mutex_lock(&lock);
 	list_for_each_entry(link, &oldest_first, age)
-		link->done = link->end = jiffies;
+		link->done = link->done_there = link->end = jiffies;
 	mutex_unlock(&lock);
 }
 

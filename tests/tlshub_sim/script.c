@@ -56,6 +56,8 @@ static int set(struct sim_net *sim, const char *name, u32 value, int opcode)
 		sim->script.pranks[prank] = (struct sim_count){ .left = value, .opcode = opcode };
 	else if (!strcmp(name, "delay"))
 		sim->script.handshake_ms = value;
+	else if (!strcmp(name, "lag"))
+		sim->script.lag_ms = value;
 	else if (!strcmp(name, "slow"))
 		sim->script.reply_ms = value;
 	else if (!strcmp(name, "life"))

@@ -36,7 +36,7 @@ enum sim_prank {
 struct sim_count { u32 left; int opcode; };
 struct sim_script {
 	struct sim_count pranks[SIM_PRANKS];
-	u32 handshake_ms, reply_ms, life_ms, short_size;
+	u32 handshake_ms, lag_ms, reply_ms, life_ms, short_size;
 	u8 fetch_type;
 };
 

@@ -9,10 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.lab.kit.node import enter_network
 
 PROTOCOL = 31
+DEADLINE_S, REQUEST_S = 6.0, 1.5
+_CHANGES = {
+    "keys.provider": '"tlshub"',
+    "capture.handshake_deadline_ms": str(int(DEADLINE_S * 1000)),
+    "plugin.tlshub.request_timeout_s": str(REQUEST_S),
+    "plugin.tlshub.handshake_timeout_s": "3.0",
+}
 _FILE = Path("/proc/net/tlshub_sim")
+
+
+def with_tlshub(**options: str) -> pytest.MarkDecorator:
+    """Agents of both nodes whose keys come from the module, with these options of the plugin."""
+    changes = {**_CHANGES, **{f"plugin.tlshub.{name}": value for name, value in options.items()}}
+    return pytest.mark.agents(node_a=changes, node_b=changes)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import struct
 from collections import deque
@@ -42,14 +43,16 @@ class StandIn:
     has a START answered with 'already connected' where there is a master key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port_id: int = 0) -> None:
         self.asked: list[tuple[int, bytes]] = []
         self.senders: list[int] = []
         self.masters: dict[bytes, bytes] = {}
         self.script: Callable[[int, bytes], Answer] | None = None
         self.keeps = False
         self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, PROTOCOL)
-        self._sock.bind((0, 0))
+        self._sock.bind(
+            (port_id or 1 << 30 | secrets.randbits(30), 0)
+        )  # none that the kernel would give another socket
         self.port_id: int = self._sock.getsockname()[0]
 
     async def __aenter__(self) -> StandIn:
@@ -57,8 +60,9 @@ class StandIn:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._sock)
-        self._sock.close()
+        if self._sock.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._sock)
+            self._sock.close()
 
     def opcodes(self) -> list[int]:
         """What was asked."""

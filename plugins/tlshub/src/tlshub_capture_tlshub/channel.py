@@ -49,20 +49,17 @@ class Channel:
                 return reply
             await asyncio.sleep(0)  # a flood must not keep the timeout from its turn
 
-    def settled(self) -> bool:
-        """Read what came unasked; false where it is more than log lines: then the next reply may not be the right one.
-
-        Raises OSError and ValueError.
-        """
+    def settle(self) -> None:
+        """Read what came unasked; raises OSError, and ValueError where the next reply may not be the right one."""
         while True:
             buffer = _buffer()
             try:
                 size, sender = self._sock.recvfrom_into(buffer)
             except BlockingIOError:
-                return True
+                return
             if (reply := self._sorted(buffer, size, sender)) is not None:
                 reply.wipe()
-                return False
+                raise ValueError("a reply came that nobody waited for")
 
     def close(self) -> None:
         """Close the socket, once no thread sends on it: its number may belong to another file a moment later."""

@@ -56,11 +56,12 @@ class Pool:
         while self._idle:
             channel = self._idle.pop()
             try:
-                if channel.settled():
-                    return channel
+                channel.settle()
             except (OSError, ValueError) as error:
                 self._log.warning("a netlink socket to TLSHub's module is given up: %s", error)
-            channel.close()
+                channel.close()
+            else:
+                return channel
         return None
 
 

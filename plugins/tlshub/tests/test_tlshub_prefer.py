@@ -75,7 +75,7 @@ async def test_under_require_a_failed_handshake_spares_nobody(nodes: Nodes, modu
 
 
 async def test_a_tuple_that_the_peer_may_have_a_key_for_is_asked_first(nodes: Nodes, module: StandIn) -> None:
-    pair = nodes(request_timeout_s=0.2)
+    pair = nodes(request_timeout_s=0.5)
     await pair.start()
     await pair.client.prepare(flows()[0])
     module.script = lambda opcode, _: [] if opcode == FETCH else None
@@ -84,7 +84,7 @@ async def test_a_tuple_that_the_peer_may_have_a_key_for_is_asked_first(nodes: No
 
 
 async def test_a_client_that_cannot_tell_is_refused(nodes: Nodes, module: StandIn) -> None:
-    pair = nodes(request_timeout_s=0.2)
+    pair = nodes(request_timeout_s=0.5)
     await pair.start()
     module.once(FETCH, [])
     assert (await client_fails(pair, flows()[0]))[1] is State.ASKED

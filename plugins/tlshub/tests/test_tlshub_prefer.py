@@ -74,6 +74,15 @@ async def test_under_require_a_failed_handshake_spares_nobody(nodes: Nodes, modu
     await pair.client.prepare(pairs.flows(40_002)[0])
 
 
+async def test_a_handshake_that_succeeds_ends_the_pause(nodes: Nodes, module: StandIn) -> None:
+    pair = nodes()
+    await pair.start()
+    module.once(START, [reply(3)])
+    await client_fails(pair, flows(40_001)[0])
+    await pair.client.prepare(pairs.flows(40_002)[0])
+    await pair.client.prepare(flows(40_003)[0])
+
+
 async def test_a_tuple_that_the_peer_may_have_a_key_for_is_asked_first(nodes: Nodes, module: StandIn) -> None:
     pair = nodes(request_timeout_s=0.5)
     await pair.start()

@@ -42,6 +42,4 @@ def test_a_configured_cipher_and_its_keys(
         assert {event["cipher"] for event in node.await_events("Secured", 3)} == {cipher}
     keys = Path(str(KEYS).format(cipher))
     assert keys.stat().st_mode & 0o777 == 0o600
-    verdict, keyring = wire.judge(marker, *secret, keys=keys)
-    assert keyring is not None and keyring.failed == keyring.foreign == 0
-    assert keyring.opened == sum(sum(found.records) for found in verdict.findings)
+    wire.opened(marker, *secret, keys=keys)

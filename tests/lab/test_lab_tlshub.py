@@ -3,34 +3,20 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import struct
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.lab.kit.attempt import attempt
-from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
-from tests.lab.kit.ports import DUAL, IPV4, IPV6, MAPPED, Ports, Way
+from tests.lab.kit.ports import DUAL, IPV4, IPV6, MAPPED, Ports
 from tests.lab.kit.program import need, serving
-from tests.lab.kit.talk import Talk, at_once, converse, payload, receives_first, sends_first
-from tests.lab.kit.tlshub import Module, with_tlshub
+from tests.lab.kit.talk import at_once, converse, payload, receives_first, sends_first
+from tests.lab.kit.tlshub import Module, beside_openssl, with_tlshub
 from tests.lab.kit.web import curl, nginx, site
 from tests.lab.kit.wire import Wire
 
-KEYS = Path(os.environ.get("LAB_NODES", "/run"))
-ABRUPT = struct.pack("=ii", 1, 0)
-
-
-def opened_by_both_logs(wire: Wire, marker: bytes, *ports: int) -> None:
-    """Each node's own key log opens all records: their keys are the same, and no other connection's."""
-    for node in ("node-a", "node-b"):
-        verdict, keyring = wire.judge(marker, *ports, keys=KEYS / node / "keys.jsonl")
-        assert keyring is not None and keyring.failed == keyring.foreign == 0, (node, verdict)
-        assert keyring.opened == sum(sum(found.records) for found in verdict.findings) > 0
+HUB = range(7121, 7130)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +43,32 @@ def test_connections_are_secured(
         talk.check()
     wire.secured(marker, *secret, flows=len(secret))
     wire.clear(marker, control)
-    opened_by_both_logs(wire, marker, *secret)
     for node in (node_a, node_b):
+        wire.opened(marker, *secret, keys=node.keys)
         assert {event["provider"] for event in node.await_events("Secured", len(secret))} == {"tlshub"}
     near, far = module.asked("node-a"), module.asked("node-b")
     assert int(near[f"v{version} start client"]) == len(secret) <= int(far[f"v{version} fetch server"])
     for asked in (near, far):
         assert asked["malformed"] == "0" and asked["node"] == ("10.77.0.2" if version == 2 else "0.0.0.0")
         assert {value for name, value in asked.items() if name.startswith(f"v{3 - version}")} == {"0"}
+
+
+@beside_openssl(HUB)
+def test_two_providers_at_once_each_by_its_rule(
+    module: Module, node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    content, other = payload(marker), [ports.require() for _ in range(3)]
+    hub = list(HUB[: len(other)])
+    both = [port for pair in zip(hub, other, strict=True) for port in pair]
+    running = [converse(node_a, node_b, IPV4, port, sends_first, receives_first, content) for port in both]
+    for talk in running:
+        talk.check()
+    wire.secured(marker, *both, flows=len(both))
+    for node in (node_a, node_b):
+        wire.opened(marker, *both, keys=node.keys)
+        events = node.await_events("Secured", len(both))
+        by_port = {int(str(event["server"]).rpartition(":")[2]): event["provider"] for event in events}
+        assert by_port == {**dict.fromkeys(hub, "tlshub"), **dict.fromkeys(other, "openssl")}
 
 
 @with_tlshub()
@@ -79,61 +83,8 @@ def test_nginx_and_curl(
         for _ in range(3):
             assert curl(node_a, f"http://{node_b.ipv4}:{port}/file") == content
     wire.secured(marker, port, flows=3)
-    opened_by_both_logs(wire, marker, port)
-
-
-def dial_from(_say: Say, way: Way, port: int, talk: Talk, content: bytes, source: int) -> bytes:
-    """From that port, and ended so that it is free again at once."""
-    with socket.socket(way.family) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(("", source))
-        sock.connect((way.host, port))
-        got = talk(sock, content)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABRUPT)
-        return got
-
-
-def from_one_port(node_a: Node, node_b: Node, port: int, content: bytes) -> None:
-    """One more connection of the tuple that the others on this port had."""
-    dialler = partial(dial_from, source=port + 20_000)
-    converse(node_a, node_b, IPV4, port, sends_first, receives_first, content, dialler=dialler).check()
-
-
-@with_tlshub()
-def test_a_tuple_that_is_used_again_gets_other_keys(
-    module: Module, node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
-) -> None:
-    content, port, count = payload(marker), ports.require(), 3
-    module.script("node-a", "reset")
-    for number in range(1, count + 1):
-        from_one_port(node_a, node_b, port, content)
-        for node in (node_a, node_b):
-            node.await_closed(number)
-    wire.secured(marker, port, flows=count)
-    opened_by_both_logs(wire, marker, port)
-    assert module.asked("node-a")["v1 start client"] == str(count)
-
-
-@with_tlshub()
-@pytest.mark.parametrize("restarted", ["node-a", "node-b"])
-def test_an_agent_that_is_new_trusts_no_key_from_before(
-    module: Module, nodes: dict[str, Node], node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes,
-    restarted: str,
-) -> None:  # fmt: skip
-    content, port, agent = payload(marker), ports.require(), nodes[restarted].agent
-    from_one_port(node_a, node_b, port, content)
     for node in (node_a, node_b):
-        node.await_closed(1)
-    module.script("node-a", "reset")
-    module.script("node-b", "reset")
-    agent.stop()
-    agent.start(agent.changes)
-    agent.ready()
-    from_one_port(node_a, node_b, port, content)
-    wire.secured(marker, port, flows=2)
-    opened_by_both_logs(wire, marker, port)
-    assert module.asked(restarted)["v1 init server"] == "1"
-    assert module.asked("node-a")["v1 start client"] == "1"
+        wire.opened(marker, port, keys=node.keys)
 
 
 @with_tlshub()

@@ -132,6 +132,21 @@ def test_preferred_and_begun_it_is_refused_and_never_mixed(
     wire.secret(marker, port)
     assert not node_a.events("ReleasedClear") and not node_b.events("ReleasedClear")
     module.script(case.node, *(["back"] if "gone" in case.lines else []), "reset")
+    secured_after(node_a, node_b, wire, ports.require(), marker)  # also ends the pause after a failure
+
+
+def test_preferred_after_a_failure_the_next_one_goes_in_clear_at_both_ends(
+    module: Module, node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    failed, clear = ports.prefer(), ports.prefer()
+    module.script(A, "failed 1")
+    assert not attempt(node_a, node_b, IPV4, failed, payload(marker))[0]
+    assert attempt(node_a, node_b, IPV4, clear, payload(marker))[0]
+    wire.silent(marker, failed)
+    wire.clear(marker, clear)
+    for node in (node_a, node_b):
+        assert node.await_events("ReleasedClear", 1)[0]["reason"] == "peer-unreachable"
+    secured_after(node_a, node_b, wire, ports.require(), marker)
 
 
 @pytest.mark.parametrize("without", [(A,), (A, B)], ids=["node-a", "both"])

@@ -56,6 +56,11 @@ class Node:
         Path(f"/sys/fs/cgroup/{self.name}/cgroup.procs").write_text(str(os.getpid()))
         enter_network(f"/run/netns/{self.name}")
 
+    @property
+    def keys(self) -> Path:
+        """The key log of its agents."""
+        return self._folder / "keys.jsonl"
+
     def begin(self) -> None:
         """A test begins: only events from now on are its."""
         self._from = self._file.stat().st_size if self._file.exists() else 0

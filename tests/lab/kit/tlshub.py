@@ -30,6 +30,13 @@ def with_tlshub(**options: str) -> pytest.MarkDecorator:
     return pytest.mark.agents(node_a=changes, node_b=changes)
 
 
+def beside_openssl(ports: range) -> pytest.MarkDecorator:
+    """Agents of both nodes whose keys come from the module on these ports only."""
+    match = f'name = "hub"\nmatch = {{ ports = ["{ports[0]}-{ports[-1]}"] }}\nmode = "require"\nprovider = "tlshub"\n'
+    changes = {**_CHANGES, "keys.provider": '"openssl"', "rules": f"[[rule]]\n{match}"}
+    return pytest.mark.agents(node_a=changes, node_b=changes)
+
+
 @contextmanager
 def inside(namespace: str) -> Iterator[None]:
     """This process is in that network namespace meanwhile."""

@@ -69,6 +69,12 @@ class Wire:
         assert seen == set(ports) and (not flows or len(found) == flows), found
         assert all(min(one.records) > 0 for one in found), found
 
+    def opened(self, marker: bytes, *ports: int, keys: Path) -> None:
+        """Assert that this key log opens all records of these connections, each with its own connection's keys only."""
+        verdict, keyring = self.judge(marker, *ports, keys=keys)
+        assert keyring is not None and keyring.failed == keyring.foreign == 0, (keys, verdict)
+        assert keyring.opened == sum(sum(found.records) for found in verdict.findings) > 0, (keys, verdict)
+
     def silent(self, marker: bytes, *ports: int) -> None:
         """Assert that these connections carried no byte of payload, whether or not they came to be."""
         assert all(one.sizes == (0, 0) for one in self.secret(marker, *ports)), "payload of a refused connection"

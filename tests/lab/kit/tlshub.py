@@ -60,7 +60,7 @@ class Module:
 
     def load(self, protocol: int = PROTOCOL) -> None:
         """Load it; raises CalledProcessError."""
-        path = os.environ.get("TEST_TLSHUB_SIM", "")
+        path = os.environ.get("LAB_TLSHUB_SIM", "")
         assert path, "the stand-in for TLSHub's module was not built: see what 'tests/tlshub_sim/build' says"
         subprocess.run(["insmod", path, f"protocol={protocol}"], check=True)
 

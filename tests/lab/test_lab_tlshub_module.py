@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -164,3 +165,21 @@ def test_what_the_table_does_not_show_is_not_answered(both: tuple[Asker, Asker],
     with pytest.raises(OSError) as error:
         module.script("node-a", "nonsense 1")
     assert error.value.errno == errno.EINVAL
+
+
+def test_noise_is_survived(both: tuple[Asker, Asker], module: Module, flow: Tuple) -> None:
+    a, _ = both
+    chance = random.Random(flow.client_port)
+    for _ in range(500):
+        noise = bytearray(a.request(chance.choice((1, 2)), START, flow, server=False))
+        for _ in range(chance.randrange(4)):
+            noise[chance.randrange(len(noise))] = chance.randrange(256)
+        noise += chance.randbytes(chance.randrange(40)) if chance.random() < 0.3 else b""
+        a.send(bytes(noise[: chance.randrange(1, len(noise) + 1)] if chance.random() < 0.3 else noise))
+    asked = module.asked("node-a")
+    understood = sum(int(value) for name, value in asked.items() if name.startswith("v"))
+    assert understood + int(asked["malformed"]) <= 500 and understood > 50 and int(asked["malformed"]) > 50
+    module.script("node-a", "reset")
+    other = Asker("node-a")
+    assert other.ask(1, START, flow)[0] == FIRST and other.fetch(1, flow)[0] == 0
+    other.close()

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from plugins.tlshub.tests.stand_in import StandIn, node_pair
-from tlshub_core.testing.pair import Pair
+from tlshub_capture_tlshub.client import Client
 
-Nodes = Callable[..., Pair]
+from plugins.tlshub.tests.nodes import Nodes, client_of, node_pair
+from plugins.tlshub.tests.stand_in import StandIn
+from tlshub_core.testing.pair import Pair
 
 
 @pytest.fixture
@@ -36,3 +37,19 @@ async def nodes(tmp_path: Path, module: StandIn) -> AsyncIterator[Nodes]:
     yield make
     for pair in made:
         await pair.stop()
+
+
+@pytest.fixture
+async def client(module: StandIn) -> AsyncIterator[Client]:
+    """A client of that stand-in."""
+    one = client_of(module)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+async def hasty(module: StandIn) -> AsyncIterator[Client]:
+    """One that waits for half a second only."""
+    one = client_of(module, request_timeout_s=0.5)
+    yield one
+    one.close()

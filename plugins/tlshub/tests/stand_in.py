@@ -13,13 +13,6 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
-
-from tlshub_capture_tlshub.config import TlshubConfig
-from tlshub_capture_tlshub.provider import TlshubProvider
-
-from tlshub_core.testing import pair as pairs
-from tlshub_core.testing.pair import Pair
 
 PROTOCOL = socket.NETLINK_USERSOCK
 INIT, START, FETCH = 0, 1, 2
@@ -99,16 +92,3 @@ class StandIn:
             self.masters[key] = os.urandom(32)
             return [reply(4, b"handshake"), reply(1 if len(self.masters) == 1 else 2)]
         return [found(0, self.masters[key]) if key in self.masters else found(-1)]
-
-
-def config(**options: object) -> TlshubConfig:
-    """Options of a provider that speaks to a stand-in."""
-    return TlshubConfig(netlink_protocol=PROTOCOL, **options)  # type: ignore[arg-type]
-
-
-def node_pair(folder: Path, module: int, **options: object) -> Pair:
-    """Two nodes, not started, whose modules are the one with that port id."""
-    names = (pairs.CLIENT_NODE.name, pairs.SERVER_NODE.name)
-    client, server = (pairs.agent(pairs.identity(folder, name, 4646), "tlshub") for name in names)
-    one, two = (TlshubProvider(config(**options), module) for _ in names)
-    return Pair(client=one, server=two, client_agent=client, server_agent=server)

@@ -12,7 +12,8 @@ from typing import ClassVar, Literal
 import tlshub_capture_tlshub
 from tlshub_capture_tlshub.channel import KERNEL
 
-from plugins.tlshub.tests.stand_in import StandIn, node_pair
+from plugins.tlshub.tests.nodes import node_pair
+from plugins.tlshub.tests.stand_in import StandIn
 from tlshub_core.testing.exchanges import started
 from tlshub_core.testing.pair import Pair
 from tlshub_core.testing.provider import LIMIT_S, KeyProviderConformance

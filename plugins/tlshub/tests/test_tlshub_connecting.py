@@ -1,36 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connecting end: what is asked of the module, in which order, and which master keys are used."""
+"""The connecting end: what is asked of the module, and in which order."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from plugins.tlshub.tests.nodes import MASTER, Nodes, flow, key_of, keys
 from plugins.tlshub.tests.stand_in import FETCH, INIT, START, StandIn, found, reply
-from tlshub_core.api import Cipher, Isns, KeyProvider, Pending, Reason, Refused, State, Unavailable, Unsupported
+from tlshub_core.api import (
+    Cipher,
+    Pending,
+    State,
+    Unavailable,
+    Unsupported,
+)
 from tlshub_core.testing import pair as pairs
-from tlshub_core.testing.exchanges import ISNS, agreed, plain, until
-from tlshub_core.testing.pair import Pair
-
-Nodes = Callable[..., Pair]
-OLD = bytes(range(1, 33))
-OTHER = Isns(client=5, server=6)
-
-
-def flow(port: int = 40_001) -> pairs.Flow:
-    return pairs.flows(port)[0]
-
-
-def key_of(port: int = 40_001) -> bytes:
-    return bytes((10, 1, 0, 1, 10, 2, 0, 1)) + struct.pack("!HH", port, 80)
-
-
-async def keys(provider: KeyProvider, isns: Isns = ISNS, port: int = 40_001) -> list[object]:
-    return plain(await (await provider.prepare(flow(port))).keys(isns, None))
+from tlshub_core.testing.exchanges import agreed, plain, until
 
 
 async def test_the_order_is_fetch_start_fetch(nodes: Nodes, module: StandIn) -> None:
@@ -72,59 +60,6 @@ async def test_the_flow_is_asked_before_start_and_not_before_fetch(nodes: Nodes,
     assert states == [(FETCH, None), (START, State.ASKED), (FETCH, State.ASKED)]
 
 
-async def test_a_tuple_used_again_gets_another_master_key(nodes: Nodes, module: StandIn) -> None:
-    pair = nodes()
-    await pair.start()
-    first = await keys(pair.client)
-    module.asked.clear()
-    assert await keys(pair.client) != first
-    assert module.opcodes() == [FETCH, START, FETCH]
-
-
-async def test_a_master_key_of_which_nothing_was_derived_serves_the_next_flow(nodes: Nodes, module: StandIn) -> None:
-    pair = nodes()
-    await pair.start()
-    (await pair.client.prepare(flow())).discard()
-    module.asked.clear()
-    await keys(pair.client)
-    assert module.opcodes() == [FETCH]
-
-
-async def test_a_new_agent_starts_first_whatever_there_is(nodes: Nodes, module: StandIn) -> None:
-    module.masters[key_of()] = OLD
-    pair = nodes()
-    await pair.start()
-    module.asked.clear()
-    await keys(pair.client)
-    assert module.opcodes() == [FETCH, START, FETCH]
-    assert module.masters[key_of()] != OLD
-
-
-async def test_a_master_key_older_than_the_agent_that_stays_is_not_used(nodes: Nodes, module: StandIn) -> None:
-    module.masters[key_of()], module.keeps = OLD, True
-    pair = nodes()
-    await pair.start()
-    for _ in range(2):
-        with pytest.raises(Unavailable, match="kept a master key, of which this agent cannot tell") as caught:
-            await pair.client.prepare(flow())
-        assert caught.value.reason is Reason.REPLAYED
-
-
-async def test_a_module_that_keeps_its_key_is_used_with_other_numbers_only(nodes: Nodes, module: StandIn) -> None:
-    pair = nodes()
-    await pair.start()
-    module.keeps = True
-    first = await keys(pair.client)
-    assert await keys(pair.client, OTHER) != first
-    with pytest.raises(Refused, match="derived before") as caught:
-        await keys(pair.client)
-    assert caught.value.reason is Reason.REPLAYED
-    with pytest.raises(Unavailable, match="kept a master key"):
-        await keys(pair.client, Isns(client=7, server=8))
-    module.keeps = False
-    assert await keys(pair.client) != first
-
-
 async def test_what_has_expired_is_started_again(nodes: Nodes, module: StandIn) -> None:
     pair = nodes()
     await pair.start()
@@ -147,22 +82,11 @@ async def test_a_handshake_under_way_elsewhere_is_waited_for(nodes: Nodes, modul
     """START says 'already connected', and the key comes a moment later."""
     pair = nodes()
     await pair.start()
-    left = iter([None, [reply(5)], [found(-1)], [found(-1)], [found(0, OLD)]])
+    left = iter([None, [reply(5)], [found(-1)], [found(-1)], [found(0, MASTER)]])
     module.script = lambda opcode, payload: next(left)
     module.asked.clear()
     await keys(pair.client)
     assert module.opcodes() == [FETCH, START, FETCH, FETCH, FETCH]
-
-
-async def test_two_flows_of_one_tuple_take_turns(nodes: Nodes, module: StandIn) -> None:
-    pair = nodes()
-    await pair.start()
-    module.asked.clear()
-    pending = await asyncio.gather(*(pair.client.prepare(flow()) for _ in range(3)))
-    assert module.opcodes() == [FETCH, START, FETCH, FETCH, FETCH]
-    assert plain(await pending[0].keys(ISNS, None)) != plain(await pending[1].keys(OTHER, None))
-    with pytest.raises(Refused):
-        await pending[2].keys(ISNS, None)
 
 
 async def test_a_start_that_was_cancelled_lets_the_next_flow_go_on(nodes: Nodes, module: StandIn) -> None:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tlshub_capture_tlshub import accepting
 from tlshub_capture_tlshub.provider import TlshubProvider
 
-from plugins.tlshub.tests.stand_in import StandIn, config, node_pair
+from plugins.tlshub.tests.nodes import config, node_pair
+from plugins.tlshub.tests.stand_in import StandIn
 from tlshub_core.api import FlowKeys, Isns, TlshubError
 from tlshub_core.testing import pair as pairs
 from tlshub_core.testing.exchanges import plain, started

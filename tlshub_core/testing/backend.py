@@ -16,6 +16,7 @@ import pytest
 from tlshub_core.testing.backend_harness import OBSERVE, Witness, settings_for
 from tlshub_core.testing.backend_rules import BackendRules
 from tlshub_core.testing.cgroup import bpf_descriptors, programs_on
+from tlshub_core.testing.conformance import check_probe
 from tlshub_core.testing.talker import Talker
 from tlshub_core.types.capture import (
     FlowClosed,
@@ -26,31 +27,23 @@ from tlshub_core.types.capture import (
 )
 from tlshub_core.types.errors import Unavailable, Unsupported
 from tlshub_core.types.flow import Mode, Side, Tuple4
-from tlshub_core.types.interfaces import Level, Probe
 
 HOME = ip_address("127.0.0.1")
 
 
 class CaptureBackendConformance(BackendRules):
-    """A backend sees what the rules name, tells it rightly, moves states atomically, and leaves nothing behind."""
+    """A backend sees what the rules name, tells it rightly, moves states atomically, and leaves nothing behind.
 
-    def test_spec_describes_itself(self) -> None:
-        assert self.spec.name == self.spec.name.strip().lower() != ""
-        assert self.spec.summary
-        assert "\n" not in self.spec.summary
-
-    def test_unknown_option_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="no_such_option"):
-            self.spec.config(no_such_option=1)
+    Features: 'light' (where rules only observe, nothing is loaded that could hold), 'installed'.
+    """
 
     def test_probe_tells_and_changes_nothing(self) -> None:
         before = bpf_descriptors()
         backend = self.make()
         first, second = asyncio.run(backend.probe()), asyncio.run(backend.probe())
-        assert isinstance(first, Probe)
-        assert first == second
-        assert first.level is not Level.FAILED or first.remedy
-        assert bpf_descriptors() == before
+        check_probe(first)
+        assert first == second, "'probe' has no side effects: asked again it finds the same"
+        assert bpf_descriptors() == before, "'probe' keeps descriptors of programs or maps"
 
     def test_detach_before_attach_is_nothing(self) -> None:
         asyncio.run(self.make().detach(unpin=True))
@@ -59,13 +52,13 @@ class CaptureBackendConformance(BackendRules):
         before = bpf_descriptors()
 
         async def twice(witness: Witness) -> None:
-            assert programs_on(cgroup) > 0
+            assert programs_on(cgroup) > 0, "'attach' attaches its programs to the cgroup of the settings"
             await witness.backend.detach(unpin=True)
 
         for _ in range(2):
             self.run(cgroup, twice)
-            assert programs_on(cgroup) == 0
-            assert bpf_descriptors() == before
+            assert programs_on(cgroup) == 0, "'detach' leaves programs attached to the cgroup"
+            assert bpf_descriptors() == before, "'detach' keeps descriptors of programs or maps"
 
     def test_a_failed_attach_leaves_nothing(self, cgroup: Path) -> None:
         before = bpf_descriptors()
@@ -78,7 +71,7 @@ class CaptureBackendConformance(BackendRules):
             await backend.detach(unpin=True)
 
         asyncio.run(failing())
-        assert bpf_descriptors() == before
+        assert bpf_descriptors() == before, "an 'attach' that failed keeps descriptors of programs or maps"
 
     def test_a_connection_is_told_from_both_ends(self, cgroup: Path, talker: Talker) -> None:
         async def test(witness: Witness) -> None:
@@ -88,11 +81,12 @@ class CaptureBackendConformance(BackendRules):
             client, server = sorted(witness.of(FlowSeen), key=lambda seen: seen.side)
             ends = Tuple4(client=HOME, client_port=port, server=HOME, server_port=talker.service)
             for seen, side in ((client, Side.CLIENT), (server, Side.SERVER)):
-                assert (seen.side, seen.tuple, seen.rule, seen.mode) == (side, ends, 0, Mode.OBSERVE)
-                assert (seen.state, seen.syn_held) == (State.CLEAR, False)
+                assert (seen.side, seen.tuple) == (side, ends), "'tuple' has the client first, on both sides"
+                assert (seen.rule, seen.mode) == (0, Mode.OBSERVE), "FlowSeen has the rule that matched"
+                assert (seen.state, seen.syn_held) == (State.CLEAR, False), "what is observed is never held"
             self._check_established(witness, client, server)
             self._check_closed(witness, client, server)
-            assert witness.of(Overrun) == []
+            assert witness.of(Overrun) == [], "no event was lost, and the backend says so"
 
         self.run(cgroup, test)
 
@@ -100,17 +94,17 @@ class CaptureBackendConformance(BackendRules):
         both = {event.cookie: event for event in witness.of(FlowEstablished)}
         isns = both[client.cookie].isns(Side.CLIENT)
         assert isns == both[server.cookie].isns(Side.SERVER), "the two ends must derive from the same numbers"
-        assert isns.client != isns.server
-        assert client.time_ns <= both[client.cookie].time_ns
-        assert server.time_ns <= both[server.cookie].time_ns
+        assert isns.client != isns.server, "each end has a first sequence number of its own"
+        for seen in (client, server):
+            assert seen.time_ns <= both[seen.cookie].time_ns, "a connection is seen before it is established"
 
     def _check_closed(self, witness: Witness, client: FlowSeen, server: FlowSeen) -> None:
         for cookie, sent, received in ((client.cookie, 1000, 70_000), (server.cookie, 70_000, 1000)):
             closed = next(event for event in witness.of(FlowClosed) if event.cookie == cookie)
-            assert (closed.state, closed.restarts, closed.held_ns) == (State.CLEAR, 0, 0)
+            assert (closed.state, closed.restarts, closed.held_ns) == (State.CLEAR, 0, 0), "it was never held"
             # TCP's own counts: a SYN and a FIN are one each.
-            assert sent <= closed.bytes_sent <= sent + 2
-            assert received <= closed.bytes_received <= received + 2
+            assert sent <= closed.bytes_sent <= sent + 2, "'bytes_sent' is what this end sent"
+            assert received <= closed.bytes_received <= received + 2, "'bytes_received' is what this end received"
 
     def test_states_move_by_compare_and_swap(self, cgroup: Path, talker: Talker) -> None:
         async def test(witness: Witness) -> None:
@@ -118,15 +112,15 @@ class CaptureBackendConformance(BackendRules):
             cookie = (await witness.until(FlowSeen, 2))[0].cookie
             move = witness.backend.move
             assert move(cookie, State.NEW, State.OPEN) is State.CLEAR, "not the expected state: nothing moves"
-            assert move(cookie, State.CLEAR, State.CLEAR) is State.CLEAR
-            assert move(cookie, State.CLEAR, State.ARMED, 1 << 62) is State.CLEAR
-            assert move(cookie, State.CLEAR, State.REFUSED) is State.ARMED
-            assert move(cookie, State.ARMED, State.OPEN) is State.ARMED
-            assert move(1 << 60, State.NEW, State.OPEN) is None
+            assert move(cookie, State.CLEAR, State.CLEAR) is State.CLEAR, "'move' returns the state before"
+            assert move(cookie, State.CLEAR, State.ARMED, 1 << 62) is State.CLEAR, "'move' returns the state before"
+            assert move(cookie, State.CLEAR, State.REFUSED) is State.ARMED, "the flow was moved to ARMED, and is not"
+            assert move(cookie, State.ARMED, State.OPEN) is State.ARMED, "not the expected state: nothing moves"
+            assert move(1 << 60, State.NEW, State.OPEN) is None, "a flow that is gone, or never was, is None"
             talker.close()
             ended = {closed.cookie: closed.state for closed in await witness.until(FlowClosed, 2)}
-            assert ended[cookie] is State.OPEN
-            assert sorted(ended.values()) == [State.OPEN, State.CLEAR]
-            assert move(cookie, State.OPEN, State.OPEN) is None
+            assert ended[cookie] is State.OPEN, "FlowClosed has the flow's last state"
+            assert sorted(ended.values()) == [State.OPEN, State.CLEAR], "'move' moved another flow"
+            assert move(cookie, State.OPEN, State.OPEN) is None, "a flow that is gone is None"
 
         self.run(cgroup, test)

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 import pytest
 
 from tlshub_core.testing.cgroup import cgroup_root, own_cgroup
+from tlshub_core.testing.conformance import Conformance
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.talker import Talker
 from tlshub_core.types.capture import (
@@ -71,8 +72,8 @@ class Witness:
         await asyncio.gather(self._task, return_exceptions=True)
 
 
-class BackendHarness:
-    """What the tests of one backend share; `spec` says which."""
+class BackendHarness(Conformance):
+    """What the tests of one backend share."""
 
     spec: ClassVar[CaptureBackendSpec]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tlshub_core.testing.backend_harness import OBSERVE, BackendHarness, Witness
+from tlshub_core.testing.conformance import opt_in
 from tlshub_core.testing.matching import first_match, row, rule_set
 from tlshub_core.testing.talker import Talker
 from tlshub_core.types.capture import (
@@ -32,7 +33,8 @@ class BackendRules(BackendHarness):
             witness.backend.replace(OBSERVE)
             port = talker.open(1, 1)
             await witness.until(FlowSeen, 2)
-            assert {seen.tuple.client_port for seen in witness.of(FlowSeen)} == {port}
+            told = {seen.tuple.client_port for seen in witness.of(FlowSeen)}
+            assert told == {port}, "connections that no rule names are nobody's business"
 
         self.run(cgroup, test, rule_set([row(Mode.OBSERVE, ports=(1, 1))]))
 
@@ -74,10 +76,11 @@ class BackendRules(BackendHarness):
 
         self.run(cgroup, test)
 
+    @opt_in("light")
     def test_rules_that_need_the_gate_are_refused_where_it_is_not_loaded(self, cgroup: Path) -> None:
         async def test(witness: Witness) -> None:
             with pytest.raises(Unsupported):
                 witness.backend.replace(rule_set([row(Mode.REQUIRE, rule=7)]))
-            assert witness.backend.match(Side.CLIENT, HOME, 80) == (0, Mode.OBSERVE)
+            assert witness.backend.match(Side.CLIENT, HOME, 80) == (0, Mode.OBSERVE), "refused rules change nothing"
 
         self.run(cgroup, test)

@@ -41,10 +41,15 @@ async def agreed(pair: Pair, client: Flow, server: Flow) -> tuple[FlowKeys, Flow
     return await one.keys(ISNS, None), await two.keys(ISNS, None)
 
 
+def buffers(keys: FlowKeys) -> list[bytearray]:
+    """Key, salt, iv, rec_seq, of client to server and then of server to client."""
+    ways: tuple[DirectionKeys, DirectionKeys] = (keys.client_to_server, keys.server_to_client)
+    return [part for way in ways for part in (way.key, way.salt, way.iv, way.rec_seq)]
+
+
 def plain(keys: FlowKeys) -> list[object]:
     """All of the keys as comparable values: cipher, then key, salt, iv, rec_seq of either direction."""
-    ways: tuple[DirectionKeys, DirectionKeys] = (keys.client_to_server, keys.server_to_client)
-    return [keys.cipher, *(bytes(part) for way in ways for part in (way.key, way.salt, way.iv, way.rec_seq))]
+    return [keys.cipher, *map(bytes, buffers(keys))]
 
 
 async def until(condition: Callable[[], bool]) -> None:

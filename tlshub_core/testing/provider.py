@@ -1,141 +1,118 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every key provider must pass: subclass `KeyProviderConformance`, name it `Test…`, and set `spec`.
 
-The tests run their own event loop, so that no plugin of pytest is needed. A provider that does not talk to another
-agent on loopback overrides `make_pair`.
+A provider that does not talk to another agent on loopback overrides `make_pair`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import ClassVar
+from socket import AF_INET6
 
 import pytest
 
 from tlshub_core.testing import pair as pairs
-from tlshub_core.testing.exchanges import ISNS, agreed, plain, prepared, started
+from tlshub_core.testing.conformance import check_probe, opt_in
+from tlshub_core.testing.exchanges import ISNS, agreed, buffers, plain, prepared
 from tlshub_core.testing.pair import Pair
-from tlshub_core.types.errors import TlshubError
-from tlshub_core.types.interfaces import KeyProvider, Probe
-from tlshub_core.types.spec import KeyProviderSpec
+from tlshub_core.testing.provider_giving_up import ProviderGivingUp
+from tlshub_core.testing.provider_harness import LIMIT_S
+from tlshub_core.testing.provider_promises import ProviderPromises
+from tlshub_core.types.keys import Cipher
 
-LIMIT_S = 60.0
+__all__ = ["LIMIT_S", "KeyProviderConformance"]
+
+OTHER_CIPHER = Cipher.AES_GCM_256
 
 
-class KeyProviderConformance:
-    """Both ends get equal keys, no two flows the same, nothing shows them, everything can be given up."""
+class KeyProviderConformance(ProviderGivingUp, ProviderPromises):
+    """Both ends get equal keys, no two flows the same, nothing shows them, everything can be given up.
 
-    spec: ClassVar[KeyProviderSpec]
+    Features: 'promises' (the peer's agent is asked before `prepare` returns at the client), 'installed'; 'ipv6' and
+    'passthrough' are tested where the spec says so.
+    """
 
-    def options(self, listen: str) -> dict[str, object]:
-        """The provider's options in the tests; `listen` is the loopback address of its node."""
-        return {"listen": listen}
+    def claimed(self) -> frozenset[str]:
+        """What `supports` has, and what the spec says."""
+        ipv6 = {"ipv6"} if AF_INET6 in self.spec.families else set()
+        return super().claimed() | ipv6 | ({"passthrough"} if self.spec.passthrough else set())
 
-    def make_pair(self, folder: Path) -> Pair:
-        """Two providers that are not started yet, on two nodes."""
-        identities = pairs.identities(folder, pairs.free_port())
-        agents = [pairs.agent(identity, self.spec.name) for identity in identities]
-        client, server = (self._make(str(node.address)) for node in (pairs.CLIENT_NODE, pairs.SERVER_NODE))
-        return Pair(client=client, server=server, client_agent=agents[0], server_agent=agents[1])
+    def test_spec_names_its_families(self) -> None:
+        assert self.spec.families, "'families' says which connections the provider can serve; with none it is no use"
 
-    def _make(self, listen: str) -> KeyProvider:
-        provider: KeyProvider = self.spec.factory(self.spec.config(**self.options(listen)))
-        return provider
-
-    def run(self, folder: Path, test: Callable[[Pair], Awaitable[None]]) -> None:
-        """Run one test with a started pair, bounded in time."""
-
-        async def bounded() -> None:
-            async with asyncio.timeout(LIMIT_S), started(self.make_pair(folder)) as pair:
-                await test(pair)
-
-        asyncio.run(bounded())
-
-    def test_spec_describes_itself(self) -> None:
-        assert self.spec.name
-        assert self.spec.name == self.spec.name.strip().lower()
-        assert self.spec.summary
-        assert "\n" not in self.spec.summary
-        assert self.spec.families
-
-    def test_unknown_option_is_refused(self) -> None:
-        with pytest.raises(ValueError, match="no_such_option"):
-            self.spec.config(no_such_option=1)
-
-    def test_probe_answers_before_and_after_start(self, tmp_path: Path) -> None:
-        assert isinstance(asyncio.run(self.make_pair(tmp_path / "a").client.probe()), Probe)
+    def test_probe_answers_before_and_after_start(self) -> None:
+        check_probe(asyncio.run(self.make_pair(self.folder / "a").client.probe()))
 
         async def test(pair: Pair) -> None:
-            assert isinstance(await pair.client.probe(), Probe)
+            check_probe(await pair.client.probe())
+            assert pair.client_agent.events == [], "'probe' has no side effects, this one reports events"
 
-        self.run(tmp_path / "b", test)
+        self.run(self.folder / "b", test)
 
-    def test_stop_can_be_repeated(self, tmp_path: Path) -> None:
-        async def test(pair: Pair) -> None:
-            await pair.stop()
-            await pair.stop()
-
-        self.run(tmp_path, test)
-
-    def test_both_sides_get_equal_keys(self, tmp_path: Path) -> None:
+    def test_both_sides_get_equal_keys(self) -> None:
         async def test(pair: Pair) -> None:
             client, server = await agreed(pair, *pairs.flows(40_001))
-            assert plain(client) == plain(server)
-            assert len(set(plain(client)[1::4])) == 2
+            assert plain(client) == plain(server), "the two ends of a connection must get the same keys"
 
-        self.run(tmp_path, test)
+        self.run(self.folder, test)
 
-    def test_no_two_flows_share_a_key(self, tmp_path: Path) -> None:
+    def test_no_two_flows_share_a_key(self) -> None:
         async def test(pair: Pair) -> None:
             keys = [await agreed(pair, *pairs.flows(port)) for port in (40_001, 40_002, 40_001)]
             seen = [bytes(way.key) for one, _ in keys for way in (one.client_to_server, one.server_to_client)]
-            assert len(set(seen)) == 6
+            assert len(set(seen)) == 6, "a key is for one connection and one direction; a reused tuple gets new ones"
 
-        self.run(tmp_path, test)
+        self.run(self.folder, test)
 
-    def test_keys_are_not_in_any_repr(self, tmp_path: Path) -> None:
+    def test_the_keys_belong_to_who_gets_them(self) -> None:
+        async def test(pair: Pair) -> None:
+            one, other = await agreed(pair, *pairs.flows(40_001))
+            later, _ = await agreed(pair, *pairs.flows(40_002))
+            before = plain(other), plain(later)
+            one.wipe()
+            assert (plain(other), plain(later)) == before, "the core wipes what it got: buffers may not be shared"
+            assert any(map(any, buffers(later))), "'keys' gives buffers of zeros"
+
+        self.run(self.folder, test)
+
+    def test_the_cipher_is_one_that_the_node_may_use(self) -> None:
+        async def test(pair: Pair) -> None:
+            pair.client_agent.ciphers = pair.server_agent.ciphers = (OTHER_CIPHER,)
+            for keys in await agreed(pair, *pairs.flows(40_001)):
+                assert keys.cipher is OTHER_CIPHER, f"the nodes' 'ciphers' has '{OTHER_CIPHER.label}' only"
+
+        self.run(self.folder, test)
+
+    def test_keys_are_not_in_any_repr(self) -> None:
         async def test(pair: Pair) -> None:
             pending, other = await prepared(pair, *pairs.flows(40_001))
             before = repr(pending)
             keys = await pending.keys(ISNS, None)
             shown = before + repr(pending) + repr(keys) + repr(pair.client) + repr(pair.client_agent.events)
-            for way in (keys.client_to_server, keys.server_to_client):
-                assert bytes(way.key).hex() not in shown
-                assert repr(bytes(way.key))[2:-1] not in shown
+            assert not _shows(shown, buffers(keys)), "key bytes are in a repr: 'field(repr=False)', or no dataclass"
             other.discard()
 
-        self.run(tmp_path, test)
+        self.run(self.folder, test)
 
-    def test_keys_are_given_once(self, tmp_path: Path) -> None:
+    def test_keys_are_not_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
         async def test(pair: Pair) -> None:
             for pending in await prepared(pair, *pairs.flows(40_001)):
-                await pending.keys(ISNS, None)
-                with pytest.raises(TlshubError):
-                    await pending.keys(ISNS, None)
+                keys = await pending.keys(ISNS, None)
+                assert not _shows(caplog.text, buffers(keys)), "key bytes are in the log"
 
-        self.run(tmp_path, test)
+        with caplog.at_level("DEBUG"):
+            self.run(self.folder, test)
 
-    def test_discard_can_be_repeated_and_ends_it(self, tmp_path: Path) -> None:
+    @opt_in("ipv6")
+    def test_ipv6_connections_get_equal_keys(self) -> None:
         async def test(pair: Pair) -> None:
-            for pending in await prepared(pair, *pairs.flows(40_001)):
-                pending.discard()
-                pending.discard()
-                with pytest.raises(TlshubError):
-                    await pending.keys(ISNS, None)
+            client, server = await agreed(pair, *pairs.flows(40_001, ipv6=True))
+            assert plain(client) == plain(server), "'families' has AF_INET6, and its two ends get different keys"
 
-        self.run(tmp_path, test)
+        self.run(self.folder, test)
 
-    def test_prepare_can_be_cancelled(self, tmp_path: Path) -> None:
-        async def test(pair: Pair) -> None:
-            client, server = pairs.flows(40_001)
-            waiting = asyncio.ensure_future(pair.server.prepare(server))
-            await asyncio.sleep(0.05)
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
-            one, two = await agreed(pair, client, server)
-            assert plain(one) == plain(two)
 
-        self.run(tmp_path, test)
+def _shows(text: str, parts: list[bytearray]) -> bool:
+    """Whether a key is in the text, in hexadecimal or as Python writes bytes; short parts are found everywhere."""
+    keys = [bytes(part) for part in parts if len(part) >= 16]
+    return any(form in text for key in keys for form in (key.hex(), key.hex().upper(), repr(key)[2:-1]))

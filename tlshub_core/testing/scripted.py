@@ -7,9 +7,8 @@ import asyncio
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, AddressFamily, socket
 
-from pydantic import BaseModel
-
 from tlshub_core.pipeline.local import random_keys
+from tlshub_core.testing.options import NoOptions
 from tlshub_core.types.errors import Refused
 from tlshub_core.types.flow import Flow, Isns
 from tlshub_core.types.interfaces import AgentContext, Level, Pending, Probe
@@ -101,10 +100,6 @@ class ScriptedPending:
         self.provider.steps.append("discard")
         if self.script.discard_error is not None:
             raise self.script.discard_error
-
-
-class NoOptions(BaseModel):
-    """A scripted provider has none."""
 
 
 def spec_of(

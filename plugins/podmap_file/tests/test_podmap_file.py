@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from tlshub_capture_podmap_file import tlshub_mapping_sources
 from tlshub_capture_podmap_file.table import Table, parse
 
-from tlshub_core.api import Address, ConfigError, MappingSourceSpec, Pod
-from tlshub_core.plugins import Registry
-from tlshub_core.testing.mapping import MappingSourceConformance
+from tlshub_core.api import Address, ConfigError, Pod
+from tlshub_core.testing import MappingSourceConformance
 
 
 class TestConformance(MappingSourceConformance):
-    def spec(self) -> MappingSourceSpec:
-        return tlshub_mapping_sources()[0]
+    spec = tlshub_mapping_sources()[0]
+    supports = ("addressless", "installed")
 
     def options(self, folder: Path) -> dict[str, object]:
         return {"path": str(folder / "map")}
@@ -31,10 +30,6 @@ class TestConformance(MappingSourceConformance):
 
     def spoil(self, folder: Path) -> None:
         (folder / "map").write_text("web node-a 10.0.0.300\n")
-
-
-def test_is_installed_under_its_name() -> None:
-    assert Registry().mapping_source("podmap_file").name == "podmap_file"
 
 
 def test_files_of_the_original_load_unchanged() -> None:

@@ -18,7 +18,7 @@ PATIENCE_S = 90.0
 class Agent:
     """Starts as the lab started it; `changes` are 'table.key' to TOML values, 'rules' is text behind the file.
 
-    'program' is a Python file that runs in the place of the command 'tlshub-capture'.
+    'program' is a Python file that runs in the place of the command 'tlshub-capture', 'python' another interpreter.
     """
 
     def __init__(self, node: str, folder: Path) -> None:
@@ -84,7 +84,8 @@ class Agent:
         self.configure(self.changes)
         self._from = len(self.log)
         python, command, *arguments = map(os.fsdecode, self._words)
-        words = ["on", self.node, python, self.changes.get("program", command), *arguments]
+        program = [self.changes.get("python", python), self.changes.get("program", command)]
+        words = ["on", self.node, *program, *arguments]
         with (self._folder / "agent.log").open("ab") as log:
             self._child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
         self.pid = self._child.pid

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
-.PHONY: demo test bench bench-native setup lint types unit lab-tests object wheels clean
+.PHONY: demo test bench bench-native setup lint types unit lab-tests object wheels reference clean
 
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
-PYTHON_FILES := tlshub_core bpf plugins lab tests
+PYTHON_FILES := tlshub_core bpf plugins lab tests docs
 
 demo: setup
 	@lab/demo/run
@@ -41,6 +41,9 @@ bench-native: ## the agent's pipeline without a kernel: flows per second and cor
 
 wheels:
 	@rm -rf dist && uv build --quiet --all-packages --wheel --out-dir dist
+
+reference: ## docs/reference/plugins.md, after a change of what plugins meet
+	@$(BIN)/python docs/reference/make.py >build/plugins.md && mv build/plugins.md docs/reference/plugins.md
 
 clean:
 	@rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

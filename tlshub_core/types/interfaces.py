@@ -53,9 +53,13 @@ class AgentContext(Protocol):
     """What the core offers a key provider."""
 
     @property
-    def identity(self) -> Identity: ...
+    def identity(self) -> Identity:
+        """This node in the peering."""
+
     @property
-    def log(self) -> logging.Logger: ...
+    def log(self) -> logging.Logger:
+        """Where a provider says what an operator should know; never a key."""
+
     @property
     def ciphers(self) -> Sequence[Cipher]:
         """Ciphers that this node may use, best first."""
@@ -105,12 +109,20 @@ class Pending(Protocol):
 class KeyProvider(Protocol):
     """Supplies keys for flows."""
 
-    async def probe(self) -> Probe: ...
-    async def start(self, agent: AgentContext) -> None: ...
-    async def prepare(self, flow: Flow) -> Pending:
-        """Agree with the peer; returns once it promised to hold its end; raises Refused, Unavailable, Unsupported."""
+    async def probe(self) -> Probe:
+        """Whether it works here, with what to do where it does not; before and after `start`, without side effects."""
 
-    async def stop(self) -> None: ...
+    async def start(self, agent: AgentContext) -> None:
+        """Called once, before any flow; raises ConfigError or Unavailable where the provider cannot work."""
+
+    async def prepare(self, flow: Flow) -> Pending:
+        """Agree with the peer; returns once it promised to hold its end; raises Refused, Unavailable, Unsupported.
+
+        Side CLIENT: call `AgentContext.ask` first, then tell the peer. Side SERVER: wait until the peer has asked.
+        """
+
+    async def stop(self) -> None:
+        """End what is under way with Unavailable, and give everything back; may be repeated, and come first."""
 
 
 @runtime_checkable
@@ -171,12 +183,24 @@ class TlsEngine(Protocol):
 class MappingSource(Protocol):
     """Knows which pod has an address and on which node it runs."""
 
-    async def start(self) -> None: ...
-    async def stop(self) -> None: ...
-    async def probe(self) -> Probe: ...
-    def by_address(self, address: Address) -> Pod | None: ...
-    def by_name(self, name: str) -> Pod | None: ...
-    def pods(self) -> Sequence[Pod]: ...
+    async def start(self) -> None:
+        """Read for the first time; raises ConfigError."""
+
+    async def stop(self) -> None:
+        """Give everything back; may be repeated, and come first."""
+
+    async def probe(self) -> Probe:
+        """Whether the source can be read now, with what to do where it cannot; without side effects."""
+
+    def by_address(self, address: Address) -> Pod | None:
+        """The pod with that address, None where it is unknown; memory only. '::ffff:a.b.c.d' is 'a.b.c.d'."""
+
+    def by_name(self, name: str) -> Pod | None:
+        """The pod with that name, None where it is unknown; memory only."""
+
+    def pods(self) -> Sequence[Pod]:
+        """All that is known; a pod with several addresses is an entry for each."""
+
     async def reload(self) -> None:
         """Read again, all or nothing: a failure raises ConfigError and keeps the old table."""
 
@@ -184,9 +208,14 @@ class MappingSource(Protocol):
 class EventSink(Protocol):
     """Runs in the sink process behind a bounded queue; may block, may crash."""
 
-    def open(self) -> None: ...
-    def write(self, events: Sequence[Event]) -> None: ...
-    def close(self) -> None: ...
+    def open(self) -> None:
+        """Called in the sink's own process; one that raises is made and opened anew with the next events."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Take events, of any type and in any order; those of one that raises are counted as lost."""
+
+    def close(self) -> None:
+        """Write what is left; may be repeated, and come first."""
 
 
 @runtime_checkable
@@ -200,11 +229,15 @@ class LineSink(Protocol):
 class CaptureBackend(Protocol):
     """Sees and holds connections in the kernel; the calls that are not coroutines never block."""
 
-    async def probe(self) -> Probe: ...
+    async def probe(self) -> Probe:
+        """Whether this kernel takes the programs, with what to do where it does not; loads nothing for good."""
+
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
         """Load and attach; returns the names of the programs. Raises Unavailable or Unsupported."""
 
-    def events(self) -> AsyncIterator[Sequence[CaptureEvent]]: ...
+    def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
+        """Batches of events, none of them empty, in the order in which they happened to a flow."""
+
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap of a flow's state; returns the state before, None if the flow is gone."""
 

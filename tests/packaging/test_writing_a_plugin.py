@@ -39,9 +39,10 @@ def test_the_package_on_the_page_works(run: Run, uv: str, installed: Installed, 
     rows = json.loads(run(commands / "tlshub-capture", "plugins", "--json", cwd=tmp_path))
     mine = {row["name"]: row["state"] for row in rows if row["distribution"] == "tlshub-capture-hello"}
     assert mine == {"hello": "ok", "json_pods": "ok", "tally": "ok"}
-    words = ["-q", "-p", "no:cacheprovider", "--rootdir", folder, folder / "tests"]
+    words = ["-v", "-p", "no:cacheprovider", "--rootdir", folder, folder / "tests"]
     said = run(commands / "python", "-m", "pytest", *words, cwd=folder)
-    assert "passed" in said and "failed" not in said
+    for name in ("TestHello", "TestJsonPods", "TestTally", "TestBackend"):
+        assert f"::{name}::" in said, f"'{name}' was not run"
 
 
 def test_its_links_lead_somewhere() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tlshub_core.testing import pair as pairs
 from tlshub_core.testing.conformance import opt_in
-from tlshub_core.testing.exchanges import fails
+from tlshub_core.testing.exchanges import agreed, fails
 from tlshub_core.testing.pair import Pair
 from tlshub_core.testing.provider_harness import ProviderHarness
 from tlshub_core.types.capture import State
@@ -57,6 +57,19 @@ class ProviderPromises(ProviderHarness):
             await pair.server.stop()
             error = await fails(pair, pairs.flows(40_001)[0])
             assert isinstance(error, Unavailable), "no answer is 'Unavailable': only the peer itself can refuse"
+
+        self.run(self.folder, test)
+
+    @opt_in("promises")
+    def test_a_peer_that_went_is_not_asked_for_ever(self) -> None:
+        async def test(pair: Pair) -> None:
+            await agreed(pair, *pairs.flows(40_001))
+            await pair.server.stop()
+            await fails(pair, pairs.flows(40_002)[0])
+            flow = pairs.flows(40_003)[0]
+            await fails(pair, flow)
+            asked = flow.id in pair.client_agent.states
+            assert not asked, "it is known that the peer is gone: without 'AgentContext.ask', 'prefer' can release"
 
         self.run(self.folder, test)
 

@@ -14,7 +14,11 @@ from tlshub_core.testing.deterministic_keys import DeterministicPending
 
 class TestStopTwice(Sound):
     breaks = "test_stop_can_be_repeated_and_come_first"
-    also = ("test_stop_ends_what_waits", "test_a_peer_that_is_gone_is_unavailable")  # stopped once more at their end
+    also = (  # stopped once more at their end
+        "test_stop_ends_what_waits",
+        "test_a_peer_that_is_gone_is_unavailable",
+        "test_a_peer_that_went_is_not_asked_for_ever",
+    )
 
     class Provider(DeterministicProvider):
         stops = 0

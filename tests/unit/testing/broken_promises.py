@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from uuid import uuid4
+
 from tests.unit.testing.sound import Sound
 from tlshub_core.api import Cipher, Flow, Reason, Refused
 from tlshub_core.testing import DeterministicProvider
@@ -64,6 +67,17 @@ class TestSilenceAsARefusal(Sound):
             if flow.peer is None or flow.peer.name not in self.meeting.nodes:
                 raise Refused("nobody there", Reason.PEER_UNREACHABLE, by_peer=True)
             return super().peer(flow)
+
+
+class TestAsksForNobody(Sound):
+    breaks = "test_a_peer_that_went_is_not_asked_for_ever"
+
+    class Provider(DeterministicProvider):
+        async def prepare(self, flow: Flow) -> DeterministicPending:
+            if flow.remote is flow.server:
+                await self.running().ask(flow)
+                flow = replace(flow, id=uuid4())
+            return await super().prepare(flow)
 
 
 class TestLeavesWithoutAWord(Sound):

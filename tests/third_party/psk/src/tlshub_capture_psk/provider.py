@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,7 +90,7 @@ class PskProvider:
         await running.agent.ask(flow)
         for _ in range(TRIES):
             ask = _question(running.agent, flow, epoch)
-            answer = await running.node.call(name, address, ask, flow.deadline_ns / 1e9 - time.monotonic())
+            answer = await self._call(running, name, address, ask)
             if not isinstance(answer, Welcome):
                 return _agreed(running.secret, name, ask, answer)
             epoch = running.epochs[name] = answer.epoch
@@ -100,11 +99,19 @@ class PskProvider:
     async def _hello(self, running: _Running, name: str, address: Address) -> bytes:
         """The peer's epoch; where there is no answer nothing was asked for, and the flow is still NEW."""
         hello = Hello(nonce=secrets.token_bytes(NONCE))
-        answer = await running.node.call(name, address, hello, self._patience_s)
+        answer = await self._call(running, name, address, hello)
         if not isinstance(answer, Welcome):
             raise Unavailable(f"node '{name}' answers wrongly")
         running.epochs[name] = answer.epoch
         return answer.epoch
+
+    async def _call(self, running: _Running, name: str, address: Address, question: Hello | Ask) -> Message:
+        """The answer; a node that gives none is greeted anew, before anything is asked of it."""
+        try:
+            return await running.node.call(name, address, question, self._patience_s)
+        except Unavailable:
+            running.epochs.pop(name, None)
+            raise
 
 
 def _question(agent: AgentContext, flow: Flow, epoch: bytes) -> Ask:

@@ -61,6 +61,7 @@ class Conformance:
 
     @pytest.fixture(autouse=True)
     def _only_what_is_claimed(self, request: pytest.FixtureRequest) -> None:
+        assert hasattr(self, "spec"), "say which plugin is tested: set 'spec' to its descriptor"
         feature = feature_of(request.function)
         if feature and feature not in self.claimed():
             pytest.skip(f"opt-in: not claimed; with '{feature}' in 'supports' it is tested")

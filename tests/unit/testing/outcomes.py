@@ -42,14 +42,16 @@ class Recorder:
 
 def _passed_over(item: pytest.Item) -> bool:
     group = getattr(item, "cls", None)
-    wanted = {group.breaks, *group.also} - {""} if group else set()
-    return bool(wanted) and getattr(group, "slow", False) and item.name not in wanted
+    if not getattr(group, "slow", False) or not group.breaks:
+        return False
+    return item.name not in (group.breaks, *group.also)
 
 
 def outcomes_of(path: Path) -> Outcomes:
     """By class and test; raises AssertionError where the file could not be collected."""
     recorder = Recorder()
-    words = [str(path), "-qq", "--no-header", "--no-summary", "-p", "no:cacheprovider", "--tb=short", "-o", "addopts="]
-    status = pytest.main([*words, "--import-mode=importlib", f"--rootdir={path.parent}"], plugins=[recorder])
+    words = [str(path), "-qq", "--no-header", "--no-summary", "-p", "no:cacheprovider", "--tb=short"]
+    options = ["-o", "addopts=", "-o", "asyncio_default_fixture_loop_scope=function", "--import-mode=importlib"]
+    status = pytest.main([*words, *options, f"--rootdir={path.parent}"], plugins=[recorder])
     assert status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED), f"'{path}' could not be run: {status}"
     return recorder.found

@@ -18,7 +18,7 @@ class Sound(KeyProviderConformance):
     also: ClassVar[tuple[str, ...]] = ()
     spec = deterministic_spec(Meeting())
     supports = ("promises",)
-    limit_s = 1.0
+    limit_s = 10.0
 
     def make_pair(self, folder: Path) -> Pair:
         meeting = Meeting()

@@ -16,8 +16,8 @@ from tlshub_core.wording import suggestion
 
 AUTO = "auto"
 _ABSENT = (
-    "provider '{}' of 'providers_allowed' is not installed: a peer that asks for it is served only by providers that, "
-    "like it, agree over sessions between agents"
+    "provider '{}' of 'providers_allowed' is not installed here: install it, or a peer that asks by it is served only "
+    "where its keys come from a session between the agents"
 )
 
 

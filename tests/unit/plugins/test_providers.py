@@ -36,7 +36,7 @@ async def test_what_only_peers_may_ask_for_need_not_be_installed(folder: Path) -
     chosen = choose(config, Registry())
     assert list(chosen.providers) == ["quartz", "zircon"]
     (notice,) = chosen.notices
-    assert notice.startswith("provider 'beryl' of 'providers_allowed' is not installed")
+    assert notice.startswith("provider 'beryl' of 'providers_allowed' is not installed here")
     with pytest.raises(PluginError, match="beryl"):
         choose(load(write(folder, '[keys]\nprovider = "beryl"\n')), Registry())
 

@@ -125,7 +125,7 @@ class Providers:
     async def _start(self, spec: KeyProviderSpec, provider: KeyProvider) -> None:
         if self._stopped:
             raise Unavailable("the agent is stopping", Reason.SHUTDOWN)
-        if library := library_of(spec):
+        if library := await asyncio.to_thread(library_of, spec):
             say(f"  Library: {library}")
         await guarded.start(spec.name, provider, self._agent.view(spec.name))
         self._serving.running[spec.name] = Running.of(spec, provider)

@@ -34,6 +34,11 @@ def _digest_size(hash_name: str) -> int:
     return hashlib.new(hash_name).digest_size
 
 
+def secret_size(cipher: Cipher) -> int:
+    """Bytes of a traffic secret: those of the cipher's hash (RFC 8446, section 7.1)."""
+    return _digest_size(cipher.hash_name)
+
+
 def hkdf_expand(secret: bytes | bytearray, info: bytes, size: int, hash_name: str) -> bytearray:
     """HKDF-Expand (RFC 5869, section 2.3); raises ValueError above 255 blocks."""
     block_size = _digest_size(hash_name)
@@ -68,11 +73,6 @@ def tls_export(secret: bytes | bytearray, label: bytes, context: bytes, size: in
         return hkdf_expand_label(derived, b"exporter", hashlib.new(hash_name, context).digest(), size, hash_name)
     finally:
         wipe(derived)
-
-
-def secret_size(cipher: Cipher) -> int:
-    """Bytes of a traffic secret: those of the cipher's hash (RFC 8446, section 7.1)."""
-    return _digest_size(cipher.hash_name)
 
 
 def flow_keys(secret_c2s: bytearray, secret_s2c: bytearray, cipher: Cipher) -> FlowKeys:

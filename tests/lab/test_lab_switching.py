@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.lab.kit.control import tell
 
 from tests.lab.kit.chat import Chat
+from tests.lab.kit.control import tell
 from tests.lab.kit.node import Event, Node
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.steady import Steady

@@ -144,12 +144,14 @@ class AcceptingTogether(Protocol):
     """
 
     accepting: str
+    """What they have in common: providers with the same word wait once for a connection, not each by itself."""
 
 
 class NamedPending(Pending, Protocol):
     """A Pending that knows the name of the provider by which the connecting end asked: events have that one."""
 
     asked_as: str
+    """The name of the asking provider."""
 
 
 class TlsEngine(Protocol):

@@ -127,3 +127,12 @@ async def test_after_close_nothing_is_asked(module: StandIn, client: Client) -> 
     with pytest.raises(Unavailable, match="the agent is stopping"):
         await client.fetch(ASK[Opcode.FETCH])
     assert module.opcodes() == [INIT]
+
+
+async def test_a_socket_is_open_as_long_as_the_client_lives(module: StandIn, client: Client) -> None:
+    """So that the kernel keeps the module, which knows of this node by INIT only."""
+    await client.init()
+    module.say(reply(4, b"still there"), module.senders[0])
+    client.close()
+    with pytest.raises(ConnectionRefusedError):
+        module.say(reply(4, b"gone"), module.senders[0])

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from contextlib import closing
 
 from tlshub_capture_tlshub import wire
 from tlshub_capture_tlshub.channel import Link
@@ -32,19 +31,19 @@ class Client:
 
     def __init__(self, link: Link, config: TlshubConfig, log: logging.Logger) -> None:
         self._link, self._config, self._log = link, config, log
-        self._quick, self._slow = (Pool(config.sockets, link, log) for _ in range(2))
+        self._first, self._quick, self._slow = (Pool(size, link, log) for size in (1, config.sockets, config.sockets))
         self._initialised, self._initialising = False, asyncio.Lock()
 
     async def init(self) -> None:
         """Have the module start its service on this node; once, and again where the module was away.
 
-        With a thread of its own: the agent becomes more urgent only after its start, and those that stay are to be so.
+        Its socket stays open: the kernel does not unload a module that has one, and one that was loaded anew would not
+        serve this node until it is asked to. Its thread is its own: the agent becomes more urgent only after its start.
         """
         async with self._initialising:
             if self._initialised:
                 return
-            with closing(Pool(1, self._link, self._log)) as pool:
-                reply = await self._exchange(Request(opcode=Opcode.INIT, server=True), pool)
+            reply = await self._exchange(Request(opcode=Opcode.INIT, server=True), self._first)
             if reply.kind != Kind.INITIALISED:
                 raise _unexpected(reply, Opcode.INIT)
             self._initialised = True
@@ -73,8 +72,8 @@ class Client:
 
     def close(self) -> None:
         """Close all sockets; a request under way ends by its timeout, or when it is cancelled."""
-        self._quick.close()
-        self._slow.close()
+        for pool in (self._first, self._quick, self._slow):
+            pool.close()
 
     async def _exchange(self, request: Request, pool: Pool) -> wire.Reply:
         opcode = request.opcode

@@ -99,6 +99,9 @@ def test_without_a_key_it_is_refused_in_time_and_the_next_one_is_secured(
         wire.silent(marker, port)
     module.script(case.node, *(["back"] if "gone" in case.lines else []), "reset")
     secured_after(node_a, node_b, wire, ports.require(), marker)
+    assert module.asked(case.node)["v1 init server"] == str(int("gone" in case.lines)), (
+        "INIT is for a module that is new"
+    )
 
 
 def test_log_lines_of_the_module_are_in_the_agents_log(

@@ -6,6 +6,7 @@ from tlshub_core.peering.exporter import flow_keys, hkdf_expand, secret_size, wi
 from tlshub_core.peering.tuples import pack as pack_tuple
 from tlshub_core.types import events
 from tlshub_core.types.capture import (
+    NOBODY_WAITS_NS,
     CaptureEvent,
     CaptureSettings,
     FlowClosed,
@@ -45,6 +46,7 @@ from tlshub_core.types.spec import CaptureBackendSpec, EventSinkSpec, KeyProvide
 
 __all__ = [
     "AcceptingTogether",
+    "NOBODY_WAITS_NS",
     "Address",
     "AgentContext",
     "CaptureBackend",

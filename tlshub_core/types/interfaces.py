@@ -241,7 +241,11 @@ class CaptureBackend(Protocol):
         """Batches of events, none of them empty, in the order in which they happened to a flow."""
 
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
-        """Compare-and-swap of a flow's state; returns the state before, None if the flow is gone."""
+        """Compare-and-swap of a flow's state; returns the state before, None if the flow is gone.
+
+        `deadline_ns`: CLOCK_MONOTONIC, 0 leaves it as it is; with NOBODY_WAITS_NS (2^64 - 1) the next call into the
+        socket sets it to `gate_ns` from then.
+        """
 
     def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
         """A server-side flow with that tuple is ASKED: one that is here (its state before), or one to come."""

@@ -45,8 +45,8 @@ from tlshub_core.types.keys import Cipher, CipherSizes, DirectionKeys, FlowKeys,
 from tlshub_core.types.spec import CaptureBackendSpec, EventSinkSpec, KeyProviderSpec, MappingSourceSpec, Spec
 
 __all__ = [
-    "AcceptingTogether",
     "NOBODY_WAITS_NS",
+    "AcceptingTogether",
     "Address",
     "AgentContext",
     "CaptureBackend",

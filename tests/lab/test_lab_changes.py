@@ -9,13 +9,13 @@ from functools import partial
 
 import pytest
 
+from tests.lab.kit.attempt import try_to
 from tests.lab.kit.chat import Chat, echo
 from tests.lab.kit.hold import gate, stopped
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import converse, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire
-from tests.lab.test_lab_outage import try_to
 
 LATER = 7105  # a port of which the lab's rules say nothing
 RULE = f'[[rule]]\nname = "later"\nmatch = {{ ports = [{LATER}] }}\nmode = "require"\n'

@@ -39,7 +39,7 @@ class Keys:
         default = self._serving.default_at(born_ns)
         if flow.side is Side.CLIENT:
             return (default,)
-        return self._serving.accepting(default, self._agent.providers_allowed)
+        return self._serving.accepting(default, lambda: self._agent.providers_allowed)
 
     def _is_local(self, flow: Flow) -> bool:
         return self._agent.mine(flow.client.address) and self._agent.mine(flow.server.address)

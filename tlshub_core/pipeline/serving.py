@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tlshub_core.types.interfaces import AcceptingTogether, KeyProvider
@@ -53,18 +53,21 @@ class Serving:
 
     def default_at(self, time_ns: int) -> str:
         """The default of that moment (CLOCK_MONOTONIC), or the oldest that is remembered."""
+        since, name = self._since[-1]
+        if since <= time_ns:
+            return name
         return next((name for since, name in reversed(self._since) if since <= time_ns), self._since[0][1])
 
-    def accepting(self, default: str, allowed: Collection[str]) -> tuple[str, ...]:
+    def accepting(self, default: str, allowed: Callable[[], Collection[str]]) -> tuple[str, ...]:
         """Who waits for an accepted connection: the default one, and every other that a peer may ask for.
 
         One is enough of those that accept together, and these look themselves at what a peer may ask for.
         """
         if len(self.running) == 1:
             return (default,)
-        found = {self.running[default].group: default}
+        found, names = {self.running[default].group: default}, allowed()
         for name, running in self.running.items():
-            if name in allowed or running.group != name:
+            if name in names or running.group != name:
                 found.setdefault(running.group, name)
         return tuple(found.values())
 

@@ -113,6 +113,6 @@ def test_of_those_that_accept_together_one_waits() -> None:
     for name, group in (("a", "a"), ("b", "pair"), ("c", "pair"), ("d", "d"), ("e", "e")):
         running = Running.of(spec_of(ScriptedProvider(node.context)), node.provider)
         serving.running[name] = replace(running, group=group)
-    assert serving.accepting("a", {"d"}) == ("a", "b", "d"), "the pair looks itself at what a peer may ask for"
-    assert serving.accepting("c", {"d"}) == ("c", "d")
-    assert serving.accepting("a", {"c", "d", "e"}) == ("a", "b", "d", "e")
+    assert serving.accepting("a", lambda: {"d"}) == ("a", "b", "d"), "the pair looks itself at what a peer may ask for"
+    assert serving.accepting("c", lambda: {"d"}) == ("c", "d")
+    assert serving.accepting("a", lambda: {"c", "d", "e"}) == ("a", "b", "d", "e")

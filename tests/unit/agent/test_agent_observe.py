@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -48,8 +49,7 @@ class Running:
 
     def __init__(self, folder: Path, cgroup: Path, provider: str) -> None:
         self.folder, self.cgroup, self.provider = folder, cgroup, provider
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     def configure(self, rule: str, mode: str = "observe", existing: str = "") -> None:
         """Write the configuration."""
@@ -85,6 +85,15 @@ class Running:
         """Send the signal; the exit status."""
         self.process.send_signal(number)
         return self.process.wait(LIMIT_S)
+
+
+def free_port() -> int:
+    """One that the kernel gives to no connection of another program before the agent has it: theirs are higher."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in range(lowest - 1 - os.getpid() % 10_000, 1024, -1):
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -22,6 +22,7 @@ from tests.lab.kit.wire import Wire
 HUNG_S, MOST_SHARE, AT_ONCE = 3.0, 0.05, 2
 WARM_S = 0.1  # of the product: so long after an answer a SYN goes at once
 GATE_S = 1.0
+PATIENT = {"plugin.openssl.handshake_timeout_s": "20"}  # of a dial to an agent that hangs, and is slow then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ def asleep(jobs: list[Job[Waited]], content: bytes) -> None:
     assert all(one.seconds >= HUNG_S and one.core_s <= MOST_SHARE * one.seconds for one in found), shares
 
 
+@pytest.mark.agents(node_a=PATIENT)
 @pytest.mark.parametrize("session", [False, True], ids=["no-session", "session"])
 @pytest.mark.parametrize("which", ["node-a", "node-b"])
 def test_threads_sleep_while_an_agent_hangs(

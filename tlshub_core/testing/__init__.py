@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tlshub_core.testing.backend import CaptureBackendConformance
     from tlshub_core.testing.conformance import Conformance, opt_in
     from tlshub_core.testing.deterministic import DeterministicProvider, Meeting, deterministic_spec
+    from tlshub_core.testing.engine import TlsEngineConformance
     from tlshub_core.testing.fakes import FakeAgent
     from tlshub_core.testing.mapping import MappingSourceConformance, pod
     from tlshub_core.testing.matching import first_match, row, rule_set
@@ -27,6 +28,7 @@ _HOMES = {
     "backend": ("CaptureBackendConformance",),
     "conformance": ("Conformance", "opt_in"),
     "deterministic": ("DeterministicProvider", "Meeting", "deterministic_spec"),
+    "engine": ("TlsEngineConformance",),
     "fakes": ("FakeAgent",),
     "mapping": ("MappingSourceConformance", "pod"),
     "matching": ("first_match", "row", "rule_set"),
@@ -42,6 +44,10 @@ _ASSERTING = (
     "backend_harness",
     "backend_rules",
     "conformance",
+    "ends",
+    "engine",
+    "engine_files",
+    "engine_peers",
     "exchanges",
     "mapping",
     "provider",
@@ -63,6 +69,7 @@ __all__ = [
     "MemoryBackend",
     "MemoryMapping",
     "Pair",
+    "TlsEngineConformance",
     "agent",
     "deterministic_spec",
     "first_match",

@@ -9,10 +9,11 @@ import logging
 import os
 import resource
 import signal
+import time
 
 PR_SET_DUMPABLE = 4
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4
-RT_BUDGET_US = 2_000_000
+RT_BUDGET_US, BREATH_S = 2_000_000, 0.02
 COLLECT_AT = (50_000, 20, 50)  # most of a connection's objects go when it does, without a collection
 _log = logging.getLogger("tlshub.process")
 
@@ -46,15 +47,23 @@ def settle_memory() -> None:
 
 
 def hurry() -> None:
-    """A small real-time priority, so that threads which wait in the gate cannot starve the agent; children lose it."""
-    resource.setrlimit(resource.RLIMIT_RTTIME, (RT_BUDGET_US, resource.RLIM_INFINITY))
-    signal.signal(signal.SIGXCPU, _calm)
+    """A small real-time priority, so that threads which wait in the gate cannot starve the agent; children lose it.
+
+    Nor does the agent starve anybody: where it has run for long without a pause, it makes one.
+    """
+    _limit()
+    signal.signal(signal.SIGXCPU, _breathe)
     try:
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     except PermissionError:
         _log.warning("no real-time priority (needs CAP_SYS_NICE): under load, held connections wait longer")
 
 
-def _calm(_number: int, _frame: object) -> None:
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    _log.error("the agent ran for %d ms without a pause: real-time priority given up", RT_BUDGET_US // 1000)
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_RTTIME, (RT_BUDGET_US, resource.RLIM_INFINITY))
+
+
+def _breathe(_number: int, _frame: object) -> None:
+    _limit()  # the kernel raised it with the signal
+    time.sleep(BREATH_S)
+    _log.warning("the agent ran for %d ms without a pause, and made one", RT_BUDGET_US // 1000)

@@ -237,6 +237,16 @@ static __always_inline void closed(struct bpf_sock_ops *s, u64 cookie, u32 befor
     emit(&e, sizeof(e));
 }
 
+// A held socket whose last owner closed it: shutdown() waits, so nothing else leads there. Told as an owner that is none.
+static __always_inline void abandoned(u64 cookie)
+{
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    if (!f || f->mode <= OBSERVE || f->state >= OPEN)
+        return;
+    struct owned e = { .head = header(OWNED, cookie), .owner = { .fd = -1 } };
+    emit(&e, sizeof(e));
+}
+
 // One whose SYN left before the programs were there is held from now on.
 static __always_inline void late(struct bpf_sock_ops *s, u64 cookie)
 {
@@ -278,6 +288,8 @@ int on_sockops(struct bpf_sock_ops *s)
     case BPF_SOCK_OPS_STATE_CB:
         if (s->args[1] == SK_CLOSE)
             closed(s, cookie, s->args[0]);
+        else if (s->args[1] == SK_FIN_WAIT1)
+            abandoned(cookie);
         break;
     }
     return 1;

@@ -47,7 +47,7 @@ enum { false, true };
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
 #define ERESTARTSYS 512
-enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
+enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_FIN_WAIT1 = 4, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct kernfs_node { u64 id; };

@@ -105,7 +105,7 @@ class Connection:
     async def _fetch(self, asked: Asked) -> FlowKeys:
         """Wait for TCP and for somebody to have the descriptor, then have the keys made."""
         established = await self._established
-        self.ending.socket = await self.owners.get(self._lost)
+        self.ending.socket = await self.owners.get(self._lost, self._tools.gate_ns / 1e9)
         try:
             async with asyncio.timeout(self._tools.gate_ns / 1e9):
                 keys = await asked.pending.keys(established.isns(self.flow.side), None)

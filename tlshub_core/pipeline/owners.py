@@ -27,13 +27,16 @@ class Owners:
     ) -> None:
         self._flow, self._cookie, self._emit, self._heirs = flow, cookie, emit, heirs
         self._known: list[Owner] = [first] if first else []
-        self._news = asyncio.Event()
+        self._news, self._abandoned = asyncio.Event(), False
 
     def tell(self, event: FlowOwned) -> None:
-        """A process has the descriptor, or called into the held socket.
+        """A process has the descriptor, or called into the held socket; process 0: the last that had it closed it.
 
         Who calls is known without its descriptor, which has to be looked for: the last resort where it is known.
         """
+        if not event.owner.pid:
+            self._abandoned = True
+            return self._news.set()
         known = event.owner.fd < 0 and any(one.pid == event.owner.pid for one in self._known)
         self._known.insert(len(self._known) if known else 0, event.owner)
         self._news.set()
@@ -45,14 +48,18 @@ class Owners:
         """The one that the socket was taken from last, or is likeliest to be; None where nobody is known."""
         return self._known[0] if self._known else None
 
-    async def get(self, lost: Callable[[], None]) -> socket:
+    async def get(self, lost: Callable[[], None], grace_s: float) -> socket:
         """A duplicate, as soon as somebody has it.
 
         Nobody yet: that takes as long as accept() does. Who had it has it no more: then it was left to a child, or is
         on its way to another process, and whoever gets it is found, or calls, in its own time; `lost` is told so each
-        time. Raises Unavailable where the agent may not look into the process.
+        time. Raises Unavailable where the agent may not look into the process, and `grace_s` after the last owner
+        closed it: by then the connection may have ended by itself, its peer having heard of the end, not of a reset.
         """
         while (found := self.take()) is None:
+            if self._abandoned:
+                await asyncio.sleep(grace_s)
+                raise Unavailable("the application closed the connection while it was held", Reason.CLOSED)
             if self._known:
                 lost()
                 heir = await self._heirs.find(self._known[0], self._cookie, self._news)

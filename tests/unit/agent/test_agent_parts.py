@@ -31,8 +31,16 @@ from tlshub_core import process
 process.hurry()
 child = subprocess.run(['cat', '/proc/self/stat'], capture_output=True, text=True).stdout.split()[40]
 print(os.sched_getscheduler(0) & 0xff, child, resource.getrlimit(resource.RLIMIT_RTTIME)[0])
-process._calm(0, None)
-print(os.sched_getscheduler(0) & 0xff)
+"""
+BUSY = """
+import os, resource, time
+from tlshub_core import process
+process.RT_BUDGET_US = 100_000
+process.hurry()
+end = time.process_time() + 0.5
+while time.process_time() < end:
+    continue
+print(os.sched_getscheduler(0) & 0xff, resource.getrlimit(resource.RLIMIT_RTTIME)[0])
 """
 WITHOUT_RIGHTS = """
 import os, resource
@@ -56,8 +64,15 @@ def test_a_small_real_time_priority_that_children_lose() -> None:
     done = python(HURRY)
     if "no real-time priority" in done.stderr:
         pytest.skip("this machine gives no real-time priority (needs CAP_SYS_NICE)")
-    assert done.stdout.split() == ["2", "0", "2000000", "0"], done.stderr
-    assert "real-time priority given up" in done.stderr
+    assert done.stdout.split() == ["2", "0", "2000000"], done.stderr
+
+
+def test_an_agent_that_runs_without_a_pause_makes_one_and_keeps_its_priority() -> None:
+    done = python(BUSY)
+    if "no real-time priority" in done.stderr:
+        pytest.skip("this machine gives no real-time priority (needs CAP_SYS_NICE)")
+    assert done.stdout.split() == ["2", "100000"], done.stderr
+    assert "without a pause, and made one" in done.stderr
 
 
 def test_without_the_right_to_it_the_agent_says_so_and_runs() -> None:

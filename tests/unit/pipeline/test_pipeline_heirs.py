@@ -20,10 +20,11 @@ from tlshub_core.pipeline.heirs import APART_S, AT_ONCE, PATIENCE_S, Heirs
 from tlshub_core.pipeline.owners import Owners
 from tlshub_core.testing.node import Link
 from tlshub_core.types.capture import FlowOwned, Owner
+from tlshub_core.types.errors import Reason, Unavailable
 from tlshub_core.types.events import Event, Owned
 
 WAITS = "import sys; print('ready', flush=True); sys.stdin.read()"
-LIMIT_S = 5.0
+LIMIT_S, GRACE_S = 5.0, 0.2
 
 
 @contextmanager
@@ -57,7 +58,7 @@ async def found_by(owner: Owner, cookie: int) -> int:
     said: list[Event] = []
     lost: list[None] = []
     owners = Owners(uuid.uuid4(), cookie, owner, said.append, Heirs())
-    with await asyncio.wait_for(owners.get(lambda: lost.append(None)), LIMIT_S) as found:
+    with await asyncio.wait_for(owners.get(lambda: lost.append(None), GRACE_S), LIMIT_S) as found:
         assert descriptor.cookie_of(found) == cookie
     (owned,) = said
     assert isinstance(owned, Owned) and owned.comm.startswith("python") and lost == [None]
@@ -125,10 +126,25 @@ async def test_nobody_has_it_until_somebody_says_so(link: Link) -> None:
     with process() as stranger:
         owners = Owners(uuid.uuid4(), cookie, replace(link.owner, pid=stranger.pid, fd=0), said.append, Heirs())
         lost = asyncio.Event()
-        taking = asyncio.create_task(owners.get(lost.set))
+        taking = asyncio.create_task(owners.get(lost.set, GRACE_S))
         await asyncio.wait_for(lost.wait(), LIMIT_S)
         await asyncio.sleep(0.3)
         assert not taking.done()
         owners.tell(FlowOwned(cookie=cookie, time_ns=0, owner=link.owner, held=False))
         with await asyncio.wait_for(taking, LIMIT_S) as found:
             assert descriptor.cookie_of(found) == cookie
+
+
+async def test_what_its_last_owner_closed_is_given_up_after_a_while(link: Link) -> None:
+    with process() as stranger:
+        gone = replace(link.owner, pid=stranger.pid, fd=0)
+        owners = Owners(uuid.uuid4(), link.cookie, gone, list[Event]().append, Heirs())
+        taking = asyncio.create_task(owners.get(lambda: None, GRACE_S))
+        await asyncio.sleep(GRACE_S)
+        assert not taking.done()
+        owners.tell(FlowOwned(cookie=link.cookie, time_ns=0, owner=Owner(pid=0, fd=-1, inode=0, comm=""), held=False))
+        await asyncio.sleep(GRACE_S / 2)
+        assert not taking.done()
+        with pytest.raises(Unavailable) as caught:
+            await asyncio.wait_for(taking, LIMIT_S)
+        assert caught.value.reason is Reason.CLOSED

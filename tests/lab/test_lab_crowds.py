@@ -88,7 +88,8 @@ def test_five_hundred_at_once(node_a: Node, node_b: Node, wire: Wire, ports: Por
     clients = [
         node_a.start(partial(dial_many, way=way, port=port, content=content, count=CROWD // 2)) for way in (IPV4, IPV6)
     ]
-    assert [client.result(180) for client in clients] == [(CROWD // 2, 0)] * 2
+    found = [client.result(180) for client in clients]
+    assert found == [(CROWD // 2, 0)] * 2, (found, node_a.events("Refused")[:3], node_b.events("Refused")[:3])
     assert server.result() == CROWD
     wire.secured(marker, port, flows=CROWD)
     for node in (node_a, node_b):

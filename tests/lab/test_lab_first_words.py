@@ -64,15 +64,22 @@ def test_what_counts_as_tls_is_seen_in_every_call(node_a: Node, node_b: Node, wi
 def test_a_server_that_answers_in_plain_is_cut_off(node_a: Node, node_b: Node, wire: Wire, marker: bytes) -> None:
     port = 7129
 
+    hello = HELLO + bytes(200)
+
     def greets(_say: Say) -> bytes:
         with socket.create_connection((node_b.ipv4, port)) as sock:
-            sock.sendall(HELLO + bytes(200))
+            sock.sendall(hello)
             try:
                 return sock.recv(1000)
             except ConnectionError:
                 return b""
 
-    server = node_b.start(partial(serve, way=IPV4, port=port, talk=sends_first, content=payload(marker)))
+    def answers(sock: socket.socket, content: bytes) -> bytes:
+        heard = take(sock, len(hello))
+        sock.sendall(content)
+        return heard
+
+    server = node_b.start(partial(serve, way=IPV4, port=port, talk=answers, content=payload(marker)))
     assert server.heard() == "listening"
     assert node_a.start(greets).result() == b""
     assert [event["reason"] for event in node_b.await_events("Refused", 1)] == ["not-tls"]

@@ -151,15 +151,6 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
         decide(f, cookie, f->state, MPTCP);
 }
 
-// By which the agent recognizes the socket among others' descriptors.
-static __always_inline void note_inode(struct bpf_sock_ops *s, struct owner *owner)
-{
-    struct bpf_sock *sk = s->sk;
-    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
-    if (owner && tp)
-        owner->inode = BPF_CORE_READ((struct sock *)tp, sk_socket, file, f_inode, i_ino);
-}
-
 static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
 {
     u64 now = bpf_ktime_get_ns();
@@ -181,7 +172,8 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
     f.passthrough = r && r->mode > OBSERVE ? r->passthrough : 0;
     f.mode = r && r->mode > OBSERVE ? r->mode : owed ? REQUIRE : OBSERVE;
     f.state = owed ? ASKED : first_state(s, f.mode);
-    note_inode(s, owner);
+    if (owner) // none of those that no rule matches: they need not wait for it
+        note_descriptor(s->sk, owner);
     enter(s, cookie, &f, owner);
 }
 

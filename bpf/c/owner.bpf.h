@@ -37,9 +37,20 @@ static __always_inline s32 connects_by(struct task_struct *task)
 static __always_inline struct owner connector(void)
 {
     struct task_struct *task = (void *)bpf_get_current_task_btf();
-    struct owner o = { .pid = task->tgid, .fd = task->flags & (PF_KTHREAD | PF_IO_WORKER) ? -1 : connects_by(task) };
+    struct owner o = { .pid = task->tgid, .fd = -1 };
     BPF_CORE_READ_INTO(&o.comm, task, comm);
     return o;
+}
+
+// Which of its descriptors it is, and the inode by which the agent recognizes the socket among others'.
+static __always_inline void note_descriptor(struct bpf_sock *sk, struct owner *owner)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+    if (!(task->flags & (PF_KTHREAD | PF_IO_WORKER)))
+        owner->fd = connects_by(task);
+    if (tp)
+        owner->inode = BPF_CORE_READ((struct sock *)tp, sk_socket, file, f_inode, i_ino);
 }
 
 // A socket that another process sent over a Unix socket. The kernel asks before it gives it a number, which the receiver

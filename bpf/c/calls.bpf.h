@@ -101,7 +101,10 @@ SEC("syscall")
 int announce(void *unused)
 {
     struct settings *c = config();
-    if (c)
-        c->agent = bpf_get_current_pid_tgid() >> 32;
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    if (c) {
+        c->agent_since = BPF_CORE_READ(task, group_leader, start_time);
+        c->agent = task->tgid;
+    }
     return 0;
 }

@@ -14,6 +14,9 @@ enum first { TLS_FIRST = 1, OTHER_FIRST };
 struct address { u64 word[2]; }; // network byte order, IPv4 as IPv4-mapped IPv6
 struct tuple { struct address local, remote; u16 local_port, remote_port; u32 pad; };
 
+struct owner { u64 inode; u32 pid; s32 fd; char comm[16]; };
+
+// This and the settings outlive the agent and its release: members are appended out of the reserve, never moved.
 struct flow {
     u32 state, rule;
     u8 side, mode, syn_held, syn_retries; // what TCP_SYNCNT was before the SYN was held
@@ -22,12 +25,18 @@ struct flow {
     u32 reporter, first;
     u32 passthrough, proven; // its first bytes on the wire were those of TLS
     struct tuple tuple;
+    struct owner owner; // who had it last; whoever believes it looks at the socket
+    u32 local_isn, remote_isn;
+    u64 established;
+    u64 reserve[5];
 };
 
 struct settings {
     u64 cgroup, handshake_ns, gate_ns, warm_ns, settled; // until then a connection may be older than the programs
     u32 agent, cgroup_level, syn_jiffies;
     u16 peering_port, pad;
+    u64 agent_since;
+    u64 reserve[8];
 };
 
 #define NOBODY_WAITS (~0ULL) // a deadline: it begins with the next call
@@ -44,7 +53,6 @@ struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __
 
 enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED, SPOKE };
 struct header { u32 kind, pad; u64 cookie, time; };
-struct owner { u64 inode; u32 pid; s32 fd; char comm[16]; };
 struct seen { struct header head; struct tuple tuple; u32 rule; u8 side, mode, state, syn_held; struct owner owner; u32 passthrough, pad; };
 struct established { struct header head; u32 local_isn, remote_isn; };
 struct owned { struct header head; struct owner owner; u64 held; };
@@ -56,6 +64,13 @@ static __always_inline struct settings *config(void)
 {
     u32 zero = 0;
     return bpf_map_lookup_elem(&settings, &zero);
+}
+
+// Whether the agent itself is calling; not the process that has its number, once it is dead.
+static __always_inline bool by_agent(const struct settings *c)
+{
+    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    return (u32)task->tgid == c->agent && BPF_CORE_READ(task, group_leader, start_time) == c->agent_since;
 }
 
 static __always_inline struct header header(u32 kind, u64 cookie)

@@ -24,7 +24,7 @@ static __always_inline struct tuple tuple_of(volatile struct bpf_sock_ops *s)
 static __always_inline struct row *rule_of(const struct tuple *t, u8 side, const struct owner *owner)
 {
     struct settings *c = config();
-    if (!c || (side == CLIENT ? owner && owner->pid == c->agent : t->local_port == c->peering_port))
+    if (!c || (side == CLIENT ? owner && by_agent(c) : t->local_port == c->peering_port))
         return 0;
     struct query q = { .remote = t->remote, .port = side == CLIENT ? t->remote_port : t->local_port, .side = side };
     if (owner) {
@@ -34,13 +34,9 @@ static __always_inline struct row *rule_of(const struct tuple *t, u8 side, const
     return match(&q);
 }
 
-static __always_inline void report(u64 cookie, const struct flow *f, const struct owner *owner)
+static __always_inline void report(u64 cookie, const struct flow *f)
 {
-    struct seen e = { .head = { .kind = SEEN, .cookie = cookie, .time = f->born }, .tuple = f->tuple, .rule = f->rule, .side = f->side, .mode = f->mode, .state = f->state, .syn_held = f->syn_held, .passthrough = f->passthrough };
-    if (owner)
-        e.owner = *owner;
-    else
-        e.owner.fd = -1;
+    struct seen e = { .head = { .kind = SEEN, .cookie = cookie, .time = f->born }, .tuple = f->tuple, .rule = f->rule, .side = f->side, .mode = f->mode, .state = f->state, .syn_held = f->syn_held, .owner = f->owner, .passthrough = f->passthrough };
     emit(&e, sizeof(e));
 }
 
@@ -129,7 +125,7 @@ static __always_inline void none_of_ours(struct bpf_sock_ops *s)
 }
 
 // The mark comes first: a marked socket whose flow could not be written is denied, not let through.
-static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flow *f, struct owner *owner)
+static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flow *f)
 {
     u32 flags = s->bpf_sock_ops_cb_flags;
     bpf_sock_ops_cb_flags_set(s, flags | MARK);
@@ -144,7 +140,7 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
     }
     if (f->side == SERVER)
         keep_promise(f, cookie, &f->tuple);
-    report(cookie, f, owner);
+    report(cookie, f);
     if (f->side == SERVER && f->passthrough)
         leave_as_told(f, cookie, &f->tuple);
     if (f->state == REFUSED || (f->state == CLEAR && f->mode > OBSERVE))
@@ -155,10 +151,11 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
 {
     u64 now = bpf_ktime_get_ns();
     struct flow f = { .side = side, .born = now, .tuple = tuple_of(s) };
-    struct owner here, *owner = 0;
+    struct owner *owner = 0;
+    f.owner.fd = -1;
     if (s->op == BPF_SOCK_OPS_TCP_CONNECT_CB) {
-        here = connector();
-        owner = &here;
+        f.owner = connector();
+        owner = &f.owner;
     }
     struct row *r = rule_of(&f.tuple, side, owner);
     struct settings *c = config();
@@ -174,7 +171,7 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
     f.state = owed ? ASKED : first_state(s, f.mode);
     if (owner) // none of those that no rule matches: they need not wait for it
         note_descriptor(s->sk, owner);
-    enter(s, cookie, &f, owner);
+    enter(s, cookie, &f);
 }
 
 static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
@@ -193,6 +190,9 @@ static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
     else if (c && f->state == NEW && f->passthrough) // nobody was asked yet
         f->deadline = bpf_ktime_get_ns() + c->handshake_ns;
     struct established e = { .head = header(ESTABLISHED, cookie), .local_isn = s->snd_nxt, .remote_isn = s->rcv_nxt };
+    f->local_isn = e.local_isn;
+    f->remote_isn = e.remote_isn;
+    f->established = e.head.time;
     emit(&e, sizeof(e));
 }
 
@@ -236,6 +236,7 @@ static __always_inline void abandoned(u64 cookie)
     if (!f || f->mode <= OBSERVE || f->state >= OPEN)
         return;
     struct owned e = { .head = header(OWNED, cookie), .owner = { .fd = -1 } };
+    f->owner = e.owner;
     emit(&e, sizeof(e));
 }
 

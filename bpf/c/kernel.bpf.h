@@ -80,7 +80,7 @@ struct iov_iter { u8 iter_type; __kernel_size_t iov_offset, count; union { const
 struct iov_iter___named { const struct iovec *__iov; }; // since 6.4
 struct msghdr { void *msg_name; int msg_namelen; struct iov_iter msg_iter; unsigned int msg_flags; };
 struct pt_regs___x86 { unsigned long bx, dx, si, di, orig_ax; };
-struct task_struct { unsigned int flags; int tgid; char comm[16]; };
+struct task_struct { unsigned int flags; int tgid; u64 start_time; struct task_struct *group_leader; char comm[16]; };
 struct bpf_iter__tcp { struct sock_common *sk_common; };
 struct strp_msg { int full_len; int offset; };
 struct _strp_msg { struct strp_msg strp; };

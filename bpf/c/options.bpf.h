@@ -35,7 +35,7 @@ int BPF_PROG(guard_set, struct socket *sock, int level, int name, int ret)
     struct settings *c = config();
     if (level != SOL_TCP || (name != TCP_ULP && name != TCP_REPAIR) || !c)
         return 0;
-    if (bpf_get_current_pid_tgid() >> 32 == c->agent || !guarded(sock))
+    if (by_agent(c) || !guarded(sock))
         return 0;
     return name == TCP_ULP ? -EEXIST : -EPERM;
 }

@@ -17,6 +17,9 @@ static __always_inline struct owner caller(s32 fd, u64 inode)
 static __always_inline void owned(u64 cookie, s32 fd, u64 inode, u64 held)
 {
     struct owned e = { .head = header(OWNED, cookie), .owner = caller(fd, inode), .held = held };
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    if (f)
+        f->owner = e.owner;
     emit(&e, sizeof(e));
 }
 
@@ -75,9 +78,8 @@ int BPF_PROG(receive_one, struct file *file)
     struct socket *sock = bpf_sock_from_file(file);
     struct sock *sk = sock ? sock->sk : 0;
     struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
-    u64 id = bpf_get_current_pid_tgid();
-    u32 tid = id;
-    if (!tp || !marked(tp) || !c || id >> 32 == c->agent)
+    u32 tid = bpf_get_current_pid_tgid();
+    if (!tp || !marked(tp) || !c || by_agent(c))
         return 0;
     struct grafted r = { .cookie = bpf_get_socket_cookie(sk), .inode = file->f_inode->i_ino };
     struct flow *f = bpf_map_lookup_elem(&flows, &r.cookie);

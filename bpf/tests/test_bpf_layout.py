@@ -30,12 +30,13 @@ MEMBERS = {
     "closed": (layout.CLOSED, "head state restarts held_ns sent received"),
     "settings": (
         layout.SETTINGS,
-        "cgroup handshake_ns gate_ns warm_ns settled agent cgroup_level syn_jiffies peering_port pad",
+        "cgroup handshake_ns gate_ns warm_ns settled agent cgroup_level syn_jiffies peering_port pad "
+        "agent_since reserve",
     ),
     "flow": (
         layout.FLOW,
         "state rule side mode syn_held syn_retries restarts born deadline held opened fin reported reporter first "
-        "passthrough proven tuple",
+        "passthrough proven tuple owner local_isn remote_isn established reserve",
     ),
     "query": (layout.QUERY, "remote port side has_comm pad comm"),
     "ask": (layout.ASK, "query rule mode found pad"),

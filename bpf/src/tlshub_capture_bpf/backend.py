@@ -118,6 +118,7 @@ class LibbpfBackend:
             max(1, round(SYN_TIMEOUT_S / tick)),
             settings.peering_port,
             0,
+            0,
         )
         self._programs.map("settings", layout.SETTINGS.size).put(ZERO, value)
         self._programs.call("announce")()

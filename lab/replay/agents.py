@@ -73,7 +73,7 @@ class Half:
 
     def close(self, ends: Ends) -> None:
         """The connection is closed."""
-        self.backend.flows.pop(ends.cookie(self.side))
+        self.backend.table.pop(ends.cookie(self.side))
         head = layout.HEADER.pack(5, 0, ends.cookie(self.side), 0)
         self.capture.handle([layout.decode(head + layout.CLOSED.pack(State.OPEN, 1, 1, 1, 1)[layout.HEADER.size :])])
 

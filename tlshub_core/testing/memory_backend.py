@@ -10,6 +10,7 @@ from tlshub_core.testing.memory_kernel import MemoryKernel
 from tlshub_core.types.capture import (
     CaptureEvent,
     CaptureSettings,
+    FlowKept,
     RuleSet,
     State,
 )
@@ -32,7 +33,7 @@ class MemoryBackend(MemoryKernel):
 
     async def detach(self, unpin: bool) -> None:
         """Forget all flows."""
-        self.flows.clear()
+        self.table.clear()
 
     async def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
         """Batches, as they come."""
@@ -41,15 +42,13 @@ class MemoryBackend(MemoryKernel):
             if batch := self.take_events():
                 yield batch
 
-    def take_events(self) -> list[CaptureEvent]:
-        """The next batch at once, empty where nothing happened."""
-        self._ready.clear()
-        batch, self._batch = self._batch, []
-        return batch
+    def flows(self) -> Sequence[FlowKept]:
+        """See `CaptureBackend`."""
+        return [entry.kept for entry in self.table.values()]
 
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap; the state before, None where the flow is gone."""
-        entry = self.flows.get(cookie)
+        entry = self.table.get(cookie)
         if entry is None:
             return None
         before = entry.state
@@ -62,7 +61,7 @@ class MemoryBackend(MemoryKernel):
         """See `CaptureBackend`."""
         self.left.pop(tuple4, None)
         self.expected[tuple4] = deadline_ns
-        here = [(c, e) for c, e in self.flows.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
+        here = [(c, e) for c, e in self.table.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
         return self.move(here[-1][0], State.NEW, State.ASKED) if here else None
 
     def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
@@ -70,7 +69,7 @@ class MemoryBackend(MemoryKernel):
         rule = first_row(self.rules, Side.SERVER, tuple4.client, tuple4.server_port)
         if rule is None or not rule.passthrough or tuple4 in self.expected:
             return False
-        here = [(c, e) for c, e in self.flows.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
+        here = [(c, e) for c, e in self.table.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
         if not here:
             self.left[tuple4] = deadline_ns
             return True

@@ -13,10 +13,12 @@ from tlshub_core.types.capture import (
     FlowClosed,
     FlowDecided,
     FlowEstablished,
+    FlowKept,
     FlowOwned,
     FlowSeen,
     FlowSpoke,
     Match,
+    Overrun,
     Owner,
     RuleSet,
     State,
@@ -30,31 +32,44 @@ _DECIDED = (State.OPEN, State.REFUSED, State.CLEAR)
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One row of the flow table; `history` is every state it was in."""
+    """One row of the flow table, with what was told of it last; `history` is every state it was in."""
 
     side: Side
     mode: Mode
     tuple4: Tuple4
     deadline_ns: int
+    seen: FlowSeen
     history: list[State] = field(default_factory=list)
+    established: FlowEstablished | None = None
+    owned: FlowOwned | None = None
 
     @property
     def state(self) -> State:
         """The state now."""
         return self.history[-1]
 
+    @property
+    def kept(self) -> FlowKept:
+        """As the next agent finds it."""
+        return FlowKept(seen=replace(self.seen, state=self.state), established=self.established, owned=self.owned)
+
 
 class MemoryKernel:
-    """`flows` is the table, `histories` the states of all flows, also of closed ones."""
+    """`table` has the flows, `histories` the states of all flows, also of closed ones.
+
+    `room` is how many events wait at most until they are taken: those beyond are lost, and counted.
+    """
 
     def __init__(self, rules: RuleSet | None = None) -> None:
         self.rules = rules or RuleSet(names=(), matches=())
-        self.flows: dict[int, Entry] = {}
+        self.table: dict[int, Entry] = {}
         self.histories: dict[int, list[State]] = {}
         self.expected: dict[Tuple4, int] = {}
         self.left: dict[Tuple4, int] = {}
         self.warm_peers: dict[Address, bool] = {}
+        self.room: int | None = None
         self._batch: list[CaptureEvent] = []
+        self._lost = 0
         self._ready = asyncio.Event()
         self._next_cookie = 1
 
@@ -69,11 +84,9 @@ class MemoryKernel:
         rule = _promised(rule) if owed else rule
         if rule is None or rule.mode is Mode.BYPASS:
             return cookie
-        entry = Entry(side=side, mode=rule.mode, tuple4=tuple4, deadline_ns=now + HANDSHAKE_NS)
-        self.flows[cookie], self.histories[cookie] = entry, entry.history
         clear = rule.mode is Mode.OBSERVE
-        entry.history.append(State.ASKED if owed else State.CLEAR if clear else State.NEW)
-        waits = side is Side.CLIENT and entry.state is State.NEW and not rule.passthrough
+        state = State.ASKED if owed else State.CLEAR if clear else State.NEW
+        waits = side is Side.CLIENT and state is State.NEW and not rule.passthrough
         seen = FlowSeen(
             cookie=cookie,
             time_ns=now,
@@ -81,11 +94,17 @@ class MemoryKernel:
             tuple=tuple4,
             rule=rule.rule,
             mode=rule.mode,
-            state=entry.state,
+            state=state,
             syn_held=waits and not self.warm_peers.get(remote),
             owner=owner,
             passthrough=rule.passthrough,
         )
+        entry = Entry(
+            side=side, mode=rule.mode, tuple4=tuple4, deadline_ns=now + HANDSHAKE_NS, seen=seen, history=[state]
+        )
+        if owner is not None:
+            entry.owned = FlowOwned(cookie=cookie, time_ns=now, owner=owner, held=False)
+        self.table[cookie], self.histories[cookie] = entry, entry.history
         self._emit(seen)
         if side is Side.SERVER and entry.state is State.NEW and now < self.left.pop(tuple4, 0):
             self.decide(cookie, State.CLEAR, Reason.PASSTHROUGH)
@@ -93,14 +112,19 @@ class MemoryKernel:
 
     def establish(self, cookie: int, isns: Isns) -> None:
         """TCP's handshake is complete."""
-        local, remote = isns.client, isns.server
-        if self.flows[cookie].side is Side.SERVER:
+        entry, local, remote = self.table[cookie], isns.client, isns.server
+        if entry.side is Side.SERVER:
             local, remote = remote, local
-        self._emit(FlowEstablished(cookie=cookie, time_ns=time.monotonic_ns(), local_isn=local, remote_isn=remote))
+        now = time.monotonic_ns()
+        entry.established = FlowEstablished(cookie=cookie, time_ns=now, local_isn=local, remote_isn=remote)
+        self._emit(entry.established)
 
     def own(self, cookie: int, owner: Owner, *, held: bool = False) -> None:
         """A process has the descriptor, or calls into the held socket."""
-        self._emit(FlowOwned(cookie=cookie, time_ns=time.monotonic_ns(), owner=owner, held=held))
+        event = FlowOwned(cookie=cookie, time_ns=time.monotonic_ns(), owner=owner, held=held)
+        if cookie in self.table:
+            self.table[cookie].owned = event
+        self._emit(event)
 
     def speak(self, cookie: int, *, tls: bool) -> None:
         """The client makes its first call, under a rule with passthrough."""
@@ -108,19 +132,19 @@ class MemoryKernel:
 
     def expire(self, cookie: int) -> None:
         """The flow's deadline passes."""
-        entry = self.flows[cookie]
+        entry = self.table[cookie]
         if entry.state not in _DECIDED:
             clear = entry.mode is Mode.PREFER and entry.state is State.NEW
             self.decide(cookie, State.CLEAR if clear else State.REFUSED, Reason.DEADLINE)
 
     def decide(self, cookie: int, state: State, reason: Reason) -> None:
         """The programs decide alone."""
-        self._set(self.flows[cookie], state)
+        self._set(self.table[cookie], state)
         self._emit(FlowDecided(cookie=cookie, time_ns=time.monotonic_ns(), state=state, reason=reason))
 
     def close(self, cookie: int) -> None:
         """The socket reaches TCP_CLOSE."""
-        entry, now = self.flows.pop(cookie), time.monotonic_ns()
+        entry, now = self.table.pop(cookie), time.monotonic_ns()
         counts = {"restarts": 0, "held_ns": 0, "bytes_sent": 0, "bytes_received": 0}
         self._emit(FlowClosed(cookie=cookie, time_ns=now, state=entry.state, **counts))
 
@@ -128,8 +152,20 @@ class MemoryKernel:
         if state is not entry.state:
             entry.history.append(state)
 
+    def take_events(self) -> list[CaptureEvent]:
+        """The next batch at once, empty where nothing happened."""
+        self._ready.clear()
+        batch, self._batch = self._batch, []
+        if self._lost:
+            batch.append(Overrun(lost=self._lost))
+            self._lost = 0
+        return batch
+
     def _emit(self, event: CaptureEvent) -> None:
-        self._batch.append(event)
+        if self.room is None or len(self._batch) < self.room:
+            self._batch.append(event)
+        else:
+            self._lost += 1
         self._ready.set()
 
 

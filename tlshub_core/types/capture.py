@@ -126,6 +126,20 @@ class Overrun:
     lost: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowKept:
+    """One flow of the table, in the words of the events that told of it: for who has not heard them, or not all.
+
+    `seen.state` is the state of now, `seen.time_ns` that of the beginning. Of TCP's handshake and of the owner a time
+    that the table does not keep is that of the beginning; `owned` is the owner known last, also where the flow began
+    with it.
+    """
+
+    seen: FlowSeen
+    established: FlowEstablished | None
+    owned: FlowOwned | None
+
+
 CaptureEvent = FlowSeen | FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | Overrun
 
 

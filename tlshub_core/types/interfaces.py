@@ -11,7 +11,7 @@ from pathlib import Path
 from socket import socket
 from typing import Protocol, TypeVar, runtime_checkable
 
-from tlshub_core.types.capture import CaptureEvent, CaptureSettings, RuleSet, State
+from tlshub_core.types.capture import CaptureEvent, CaptureSettings, FlowKept, RuleSet, State
 from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Address, Flow, Isns, Mode, Pod, Side, Tuple4
 from tlshub_core.types.keys import Cipher, FlowKeys
@@ -239,6 +239,12 @@ class CaptureBackend(Protocol):
 
     def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
         """Batches of events, none of them empty, in the order in which they happened to a flow."""
+
+    def flows(self) -> Sequence[FlowKept]:
+        """All flows of now, in the order of their beginning: taken over from an earlier agent, or seen by this one.
+
+        From then on `move` knows them. Events of what has happened to them until now may still come, after it.
+        """
 
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap of a flow's state; returns the state before, None if the flow is gone.

@@ -21,6 +21,7 @@ from tlshub_core.api import (
     CaptureEvent,
     CaptureSettings,
     FlowClosed,
+    FlowKept,
     FlowSeen,
     Level,
     Mode,
@@ -94,6 +95,7 @@ class LibbpfBackend:
     def _maps(self) -> None:
         assert self._programs is not None and self._libbpf is not None
         self._rules = self._programs.map("rules", 4)
+        self._flows = self._programs.map("flows", layout.FLOW.size)
         self._warm = self._programs.map("warm", 8)
         self._lost_count = mmap.mmap(self._programs.map("lost", 8).fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
         self._move = self._programs.call("move_flow", layout.MOVE.size)
@@ -171,6 +173,13 @@ class LibbpfBackend:
                 self._born[event.cookie] = event.time_ns
             elif isinstance(event, FlowClosed):
                 self._born.pop(event.cookie, None)
+
+    def flows(self) -> Sequence[FlowKept]:
+        """See `CaptureBackend`."""
+        rows = (layout.kept(layout.U64.unpack(key)[0], value) for key, value in self._flows.items(layout.U64.size))
+        found = sorted((row for row in rows if row is not None), key=lambda row: row.seen.time_ns)
+        self._born |= {row.seen.cookie: row.seen.time_ns for row in found}
+        return found
 
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap in the kernel; the state before, or None where the flow is gone."""

@@ -13,6 +13,7 @@ from tlshub_core.api import (
     FlowClosed,
     FlowDecided,
     FlowEstablished,
+    FlowKept,
     FlowOwned,
     FlowSeen,
     FlowSpoke,
@@ -157,6 +158,26 @@ def decode(record: bytes) -> CaptureEvent:
         return _DECODERS[kind](cookie, time_ns, record)
     except (struct.error, KeyError) as error:
         raise ValueError(f"ring buffer record of {len(record)} bytes is not one of ours: {error}") from error
+
+
+def kept(cookie: int, value: bytes) -> FlowKept | None:
+    """A row of the flow table; None for a socket that an agent before took over, of which no more is known."""
+    state, rule, side, mode, syn_held, _, _, born, *_, passthrough, _, tuple_ = FLOW.unpack(value)
+    if not side:
+        return None
+    seen = FlowSeen(
+        cookie=cookie,
+        time_ns=born,
+        side=Side(side),
+        tuple=unpack_tuple(tuple_, Side(side)),
+        rule=rule,
+        mode=Mode(mode),
+        state=State(state),
+        syn_held=bool(syn_held),
+        owner=None,
+        passthrough=bool(passthrough),
+    )
+    return FlowKept(seen=seen, established=None, owned=None)
 
 
 def _row(match: Match) -> bytes:

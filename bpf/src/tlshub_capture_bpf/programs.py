@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tlshub_capture_bpf.libbpf import Call, Libbpf
@@ -31,6 +32,23 @@ class Map:
         except FileNotFoundError:
             return None
         return value.raw
+
+    def items(self, key_size: int) -> Iterator[tuple[bytes, bytes]]:
+        """All keys with their values; where others write meanwhile, what was there all the time is there, once."""
+        seen, key, following = set[bytes](), None, ctypes.create_string_buffer(key_size)
+        while self._follows(key, following):
+            key = following.raw
+            value = None if key in seen else self.get(key)
+            seen.add(key)
+            if value is not None:
+                yield key, value
+
+    def _follows(self, key: bytes | None, following: ctypes.Array[ctypes.c_char]) -> bool:
+        try:
+            self._libbpf.code("bpf_map_get_next_key", self.fd, key, following)
+        except FileNotFoundError:
+            return False
+        return True
 
     def put(self, key: bytes, value: bytes) -> None:
         """Write a value; raises OSError where the map is full."""

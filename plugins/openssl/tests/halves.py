@@ -94,12 +94,12 @@ async def connect(client: Half, server: Half, link: Link) -> None:
     held = not client.backend.warm_peers.get(link.tuple4.server)
     client.backend.begin(Side.CLIENT, link.tuple4, cookie=ours, owner=link.owner)
     if held:
-        await _until(lambda: client.backend.flows[ours].state >= State.ARMED)
+        await _until(lambda: client.backend.table[ours].state >= State.ARMED)
     server.backend.begin(Side.SERVER, link.tuple4, cookie=theirs)
     for half, cookie in ((server, theirs), (client, ours)):
         half.backend.establish(cookie, ISNS)
     server.backend.own(theirs, Owner(pid=link.owner.pid, fd=link.server.fileno(), inode=0, comm="test"))
-    await _until(lambda: client.backend.flows[ours].state is server.backend.flows[theirs].state is State.OPEN)
+    await _until(lambda: client.backend.table[ours].state is server.backend.table[theirs].state is State.OPEN)
 
 
 async def _until(condition: Callable[[], bool]) -> None:

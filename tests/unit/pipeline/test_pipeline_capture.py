@@ -96,12 +96,12 @@ async def test_a_bug_in_one_connection_spares_the_others(
         broken_one = node.backend.begin(Side.CLIENT, OUT)
         await node.settle()
     assert "bug in the agent" in caplog.text
-    assert node.backend.flows[broken_one].state is State.REFUSED, "ended by its rule at once"
+    assert node.backend.table[broken_one].state is State.REFUSED, "ended by its rule at once"
     node.backend.begin(Side.CLIENT, replace(OUT, client_port=40_001))
     await node.settle()
     assert node.provider.steps == ["prepare"]
     await node.capture.stop()
-    assert {entry.state for entry in node.backend.flows.values()} == {State.REFUSED}
+    assert {entry.state for entry in node.backend.table.values()} == {State.REFUSED}
 
 
 async def test_bypassed_connections_are_not_heard_of() -> None:
@@ -128,8 +128,8 @@ async def test_a_bug_with_one_event_spares_the_others(
     monkeypatch.setattr(type(node.capture), "_seen", broken)
     await node.settle()
     assert "bug in the agent" in caplog.text
-    assert node.backend.flows[lost].state is State.NEW, "left to the kernel's deadline"
-    assert node.backend.flows[kept].state is State.ARMED
+    assert node.backend.table[lost].state is State.NEW, "left to the kernel's deadline"
+    assert node.backend.table[kept].state is State.ARMED
 
 
 async def test_a_socket_that_connects_again_keeps_its_cookie_and_not_its_task() -> None:
@@ -142,4 +142,4 @@ async def test_a_socket_that_connects_again_keeps_its_cookie_and_not_its_task() 
     await asyncio.sleep(0)
     assert len(node.capture._tasks) == 1, "the cancelled task must not take the new one's place away"
     await node.capture.stop()
-    assert node.backend.flows[cookie].state is State.REFUSED
+    assert node.backend.table[cookie].state is State.REFUSED

@@ -112,7 +112,7 @@ async def test_a_failed_agreement_ends_by_the_rule(
 ) -> None:
     node = MemoryNode(mode, Script(ask=ask, prepare_error=error))
     connection = await node.begin(link)
-    assert node.backend.flows[link.cookie].state is end
+    assert node.backend.table[link.cookie].state is end
     assert connection.ending.outcome is end
     assert len(node.said(events.ReleasedClear)) == (end is State.CLEAR)
     assert len(node.said(events.Refused)) == (end is State.REFUSED)

@@ -89,10 +89,10 @@ async def test_asking(link: Link) -> None:
     await node.context.ask(flow)
     assert node.backend.histories[flow.cookie] == [State.NEW, State.ASKED]
     for state in (State.OPEN, State.REFUSED, State.CLEAR):
-        node.backend.flows[flow.cookie].history.append(state)
+        node.backend.table[flow.cookie].history.append(state)
         with pytest.raises(Refused, match=state.name.lower()):
             await node.context.ask(flow)
-    node.backend.flows.clear()
+    node.backend.table.clear()
     with pytest.raises(Refused, match="closed"):
         await node.context.ask(flow)
 

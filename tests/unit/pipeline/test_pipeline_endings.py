@@ -57,7 +57,7 @@ async def test_a_bug_in_discard_costs_no_keys(
     node = MemoryNode(script=Script(discard_error=KeyError("x")))
     await node.begin(link)
     await node.establish(link)
-    assert node.backend.flows[link.cookie].state is State.OPEN
+    assert node.backend.table[link.cookie].state is State.OPEN
     assert all(map(wiped, node.provider.given))
     assert "bug in provider 'scripted'" in caplog.text
 
@@ -121,7 +121,7 @@ async def test_a_failure_of_a_flow_that_is_gone_is_no_failure(link: Link) -> Non
     wait = asyncio.Event()
     node = MemoryNode(script=Script(wait=wait, ask=False, prepare_error=LOST))
     await node.begin(link)
-    node.backend.flows.pop(link.cookie)
+    node.backend.table.pop(link.cookie)
     wait.set()
     await node.settle()
     assert node.said(events.Refused) == []
@@ -139,8 +139,8 @@ async def test_stopping_ends_what_is_held_and_spares_what_is_open(
     node.provider.script = Script(wait=asyncio.Event())
     await node.begin(other)
     await node.capture.stop()
-    assert node.backend.flows[link.cookie].state is State.OPEN
-    held = node.backend.flows[other.cookie].state
+    assert node.backend.table[link.cookie].state is State.OPEN
+    held = node.backend.table[other.cookie].state
     assert held is (State.CLEAR if mode is Mode.PREFER else State.REFUSED)
     said: list[events.ReleasedClear | events.Refused] = [
         *node.said(events.ReleasedClear),

@@ -133,7 +133,7 @@ async def test_both_ends_here_need_no_provider() -> None:
     one = await node.keys.prepare(client, ["local"])
     two = await node.keys.prepare(server, ["local"])
     assert plain(await one.pending.keys(ISNS, None)) == plain(await two.pending.keys(ISNS, None))
-    assert {node.backend.flows[flow.cookie].state for flow in (client, server)} == {State.ASKED}
+    assert {node.backend.table[flow.cookie].state for flow in (client, server)} == {State.ASKED}
     assert node.provider.steps == []
 
 
@@ -142,7 +142,7 @@ async def test_an_accepting_end_that_comes_when_no_rule_holds_it_any_more_is_sec
     one = await node.keys.prepare(flow_of(node, Side.CLIENT), ["local"])
     node.backend.replace(rule_set([]))
     server = flow_of(node, Side.SERVER)
-    assert node.backend.flows[server.cookie].state is State.ASKED
+    assert node.backend.table[server.cookie].state is State.ASKED
     two = await node.keys.prepare(server, ["local"])
     assert plain(await one.pending.keys(ISNS, None)) == plain(await two.pending.keys(ISNS, None))
 
@@ -154,7 +154,7 @@ async def test_an_accepting_end_that_is_in_clear_already_leaves_the_client_new()
     with pytest.raises(Refused) as caught:
         await node.keys.prepare(client, ["local"])
     assert caught.value.by_peer
-    assert node.backend.flows[client.cookie].state is State.NEW
+    assert node.backend.table[client.cookie].state is State.NEW
 
 
 async def test_an_accepting_end_that_no_rule_holds_leaves_the_client_new() -> None:
@@ -164,7 +164,7 @@ async def test_an_accepting_end_that_no_rule_holds_leaves_the_client_new() -> No
     with pytest.raises(Refused) as caught:
         await node.keys.prepare(flow, ["local"])
     assert caught.value.by_peer
-    assert node.backend.flows[flow.cookie].state is State.NEW
+    assert node.backend.table[flow.cookie].state is State.NEW
 
 
 async def test_a_connecting_end_that_no_rule_holds_leaves_the_server_new() -> None:
@@ -174,7 +174,7 @@ async def test_a_connecting_end_that_no_rule_holds_leaves_the_server_new() -> No
     with pytest.raises(Refused) as caught:
         await node.keys.prepare(flow, ["local"])
     assert not caught.value.by_peer
-    assert node.backend.flows[flow.cookie].state is State.NEW
+    assert node.backend.table[flow.cookie].state is State.NEW
 
 
 async def test_keys_are_wiped_where_the_flow_was_decided_meanwhile(made: list[FlowKeys]) -> None:

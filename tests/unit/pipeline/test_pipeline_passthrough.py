@@ -157,7 +157,7 @@ async def test_both_ends_on_this_node(tls: bool, installed: Installed) -> None:
     await node.settle()
     cookies = [link.cookie, descriptor.cookie_of(link.server)]
     end = State.CLEAR if tls else State.OPEN
-    assert [node.backend.flows[cookie].state for cookie in cookies] == [end, end]
+    assert [node.backend.table[cookie].state for cookie in cookies] == [end, end]
     assert {cookie for cookie, _, _ in installed} == (set() if tls else set(cookies))
     link.close()
 

@@ -38,7 +38,7 @@ def test_truth_table_of_the_release_in_clear(state: State, mode: Mode, why: str,
     backend = table(link, state)
     allowed = mode is Mode.PREFER and (state in (State.NEW, State.CLEAR) or (state is State.ASKED and why == "by peer"))
     assert release.clear(backend, link.cookie, mode, ERRORS[why]) is allowed
-    assert backend.flows[link.cookie].state is (State.CLEAR if allowed else state)
+    assert backend.table[link.cookie].state is (State.CLEAR if allowed else state)
 
 
 def test_a_flow_that_is_gone_is_not_released(link: Link) -> None:
@@ -49,7 +49,7 @@ def test_a_flow_that_is_gone_is_not_released(link: Link) -> None:
 def test_refusing_denies_first_and_resets_the_peer(state: State, link: Link) -> None:
     backend = table(link, state)
     release.refuse(backend, link.cookie, link.tuple4, Side.CLIENT, link.client)
-    assert backend.flows[link.cookie].state is State.REFUSED
+    assert backend.table[link.cookie].state is State.REFUSED
     with pytest.raises(ConnectionResetError):
         link.server.recv(1)
 

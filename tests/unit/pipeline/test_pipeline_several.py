@@ -92,7 +92,7 @@ async def test_where_all_fail_it_ends_by_the_rule(
     node = MemoryNode(mode, first)
     node.add("other", second)
     await accepted(node, link)
-    assert node.backend.flows[cookie_of(link.server)].state is end
+    assert node.backend.table[cookie_of(link.server)].state is end
     assert len(node.said(events.ReleasedClear)) == (end is State.CLEAR)
     assert len(node.said(events.Refused)) == (end is State.REFUSED)
     assert len(asyncio.all_tasks()) == 1

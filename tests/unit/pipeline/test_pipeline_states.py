@@ -103,7 +103,7 @@ class Flows(RuleBasedStateMachine):
 
     @rule(flow=flows)
     def establish(self, flow: int) -> None:
-        if flow in self.node.backend.flows:
+        if flow in self.node.backend.table:
             self.node.backend.establish(flow, ISNS)
 
     @rule(flow=flows, held=st.booleans(), right=st.booleans())
@@ -113,17 +113,17 @@ class Flows(RuleBasedStateMachine):
 
     @rule(flow=flows)
     def expire(self, flow: int) -> None:
-        if flow in self.node.backend.flows:
+        if flow in self.node.backend.table:
             self.node.backend.expire(flow)
 
     @rule(flow=flows)
     def close(self, flow: int) -> None:
-        if flow in self.node.backend.flows:
+        if flow in self.node.backend.table:
             self.node.backend.close(flow)
 
     @rule(flow=flows)
     def peer_asks(self, flow: int) -> None:
-        entry = self.node.backend.flows.get(flow)
+        entry = self.node.backend.table.get(flow)
         if entry is not None and entry.side is Side.SERVER:
             with contextlib.suppress(Refused):
                 self.runner.run(self.node.context.expect(entry.tuple4))
@@ -162,7 +162,7 @@ class Flows(RuleBasedStateMachine):
         self.runner.run(self.node.capture.stop())
         self.runner.run(self.node.settle())
         self.clear_only_where_the_peer_knows()
-        assert {entry.state for entry in self.node.backend.flows.values()} <= ENDED
+        assert {entry.state for entry in self.node.backend.table.values()} <= ENDED
         assert all(map(wiped, [*self.node.provider.given, *self.second.given]))
         self.runner.close()
         self.patch.stop()

@@ -158,7 +158,7 @@ class Agent:
         self, stack: AsyncExitStack, backend: CaptureBackend, rules: RuleSet, capture: Capture
     ) -> tuple[str, ...]:
         say("Loading eBPF program...\nAttaching eBPF programs...")
-        stack.push_async_callback(backend.detach, unpin=True)
+        stack.push_async_callback(backend.detach, unpin=False)  # 'tlshub-capture detach' does
         programs = tuple(await backend.attach(rules, settings(self._config)))
         for name in programs:
             say(f"  Attached: {name}")

@@ -32,8 +32,14 @@ class MemoryBackend(MemoryKernel):
         return ()
 
     async def detach(self, unpin: bool) -> None:
-        """Forget all flows."""
-        self.table.clear()
+        """Forget all flows, unless they are to be kept."""
+        if unpin:
+            self.table.clear()
+
+    async def retire(self, settings: CaptureSettings) -> Sequence[str]:
+        """See `CaptureBackend`; the programs are those of this object."""
+        self.rules = RuleSet(names=(), matches=())
+        return ("memory",)
 
     async def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
         """Batches, as they come."""

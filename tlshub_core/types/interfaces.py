@@ -235,7 +235,13 @@ class CaptureBackend(Protocol):
         """Whether this kernel takes the programs, with what to do where it does not; loads nothing for good."""
 
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
-        """Load and attach; returns the names of the programs. Raises Unavailable or Unsupported."""
+        """Load and attach; returns the names of the programs. Raises Unavailable or Unsupported.
+
+        What holds connections stays pinned in `settings.pins` when this process ends, however it ends. What an earlier
+        one left there is taken over, with its flows and without a moment in which nothing holds them; that is refused
+        (Unavailable) where it is another release's and cannot be read, or another agent's that runs. Nothing is pinned
+        where rules only observe.
+        """
 
     def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
         """Batches of events, none of them empty, in the order in which they happened to a flow."""
@@ -272,4 +278,11 @@ class CaptureBackend(Protocol):
         """Swap the rules, atomically."""
 
     async def detach(self, unpin: bool) -> None:
-        """Let go of all programs."""
+        """Let go; with `unpin` nothing is left in the kernel, else what is pinned goes on holding."""
+
+    async def retire(self, settings: CaptureSettings) -> Sequence[str]:
+        """In the place of `attach`, to end what an earlier agent left pinned; returns the names of its programs.
+
+        From then on no new connection is held. `flows` and `move` are there for those that are, and `detach` ends the
+        rest. Raises Unavailable where an agent runs.
+        """

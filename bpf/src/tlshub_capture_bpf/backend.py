@@ -13,9 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from tlshub_capture_bpf import layout, signals
-from tlshub_capture_bpf.libbpf import Libbpf, RingBuffer
+from tlshub_capture_bpf.kept import kept
+from tlshub_capture_bpf.libbpf import Call, Libbpf, RingBuffer, passed_over
+from tlshub_capture_bpf.maps import Map, Shape
 from tlshub_capture_bpf.namespaces import everywhere
-from tlshub_capture_bpf.programs import ADOPT, OBJECT, Programs
+from tlshub_capture_bpf.pins import CALLS, LINKS, MAPS, Pins, pinned
+from tlshub_capture_bpf.programs import ADOPT, CGROUP, MOVE, OBJECT, SOCKOPS, Programs
 from tlshub_core.api import (
     Address,
     CaptureEvent,
@@ -54,7 +57,10 @@ class LibbpfBackend:
         self._path = Path(path) if path else OBJECT
         self._libbpf: Libbpf | None = None
         self._programs: Programs | None = None
-        self._gate = False
+        self._pins: Pins | None = None
+        self._opened: list[int] = []
+        self._flows: Map | None = None
+        self._gate = self._attached = False
         self._ring: RingBuffer | None = None
         self._batch: list[CaptureEvent] = []
         self._ready = asyncio.Event()
@@ -78,35 +84,56 @@ class LibbpfBackend:
         return _loads(library, self._path)
 
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
-        """Load and attach; raises Unavailable where the kernel refuses, Unsupported where it cannot hold."""
-        self._gate = any(match.mode > Mode.OBSERVE for match in rules.matches)
+        """Load and attach; raises Unavailable where the kernel refuses, Unsupported where it cannot hold.
+
+        What an earlier agent left pinned is taken over, also where these rules only observe: it would go on holding.
+        """
+        self._gate = any(match.mode > Mode.OBSERVE for match in rules.matches) or pinned(settings.pins)
         try:
             self._libbpf = Libbpf()
-            self._programs = Programs(self._libbpf, self._path, gate=self._gate, table_size=settings.table_size)
-            self._maps()
-            self._configure(rules, settings)
             if self._gate:
-                signals.check(self._programs)
-                self._adopt(self._programs)
-            return self._programs.attach(settings.cgroup, gate=self._gate)
+                self._pins = Pins(self._libbpf, settings.pins)
+            names = self._load(self._libbpf, rules, settings)
         except OSError as error:
             raise Unavailable(f"cannot load the programs: {error}; run 'tlshub-capture doctor'") from error
+        self._attached = True
+        return names
 
-    def _maps(self) -> None:
-        assert self._programs is not None and self._libbpf is not None
-        self._rules = self._programs.map("rules", 4)
-        self._flows = self._programs.map("flows", layout.FLOW.size)
-        self._warm = self._programs.map("warm", 8)
-        self._lost_count = mmap.mmap(self._programs.map("lost", 8).fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
-        self._move = self._programs.call("move_flow", layout.MOVE.size)
-        self._promise = self._programs.call("promise", layout.PROMISE.size)
-        self._leave = self._programs.call("leave", layout.PROMISE.size)
-        self._ask = self._programs.call("ask_rule", layout.ASK.size)
-        self._ring = RingBuffer(self._libbpf, self._programs.map("events", 0).fd, self._record)
+    def _load(self, library: Libbpf, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
+        cgroup, pins = settings.cgroup, self._pins
+        marking = pins is not None and pins.at_work(CGROUP, cgroup.stat().st_ino)
+        programs = Programs(library, self._path, gate=self._gate, table_size=settings.table_size, pins=pins)
+        self._programs = programs
+        self._maps(library, programs)
+        self._configure(programs, rules, settings, since=self._settled(programs) if marking else None)
+        if self._gate and not marking:  # else the kernel was asked already, and all that is marked has its entry
+            signals.check(programs)
+            self._adopt(programs)
+        return programs.attach(cgroup)
+
+    def _maps(self, library: Libbpf, programs: Programs) -> None:
+        self._rules = programs.map("rules", 4)
+        self._flows = programs.map("flows", layout.FLOW.size)
+        self._warm = programs.map("warm", 8)
+        self._warm.clear(layout.ADDRESS_SIZE)  # an earlier agent's sessions are gone
+        self._lost_count = mmap.mmap(programs.map("lost", 8).fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
+        (self._lost,) = layout.U64.unpack_from(self._lost_count)
+        self._move = programs.call(MOVE, layout.MOVE.size)
+        self._promise = programs.call("promise", layout.PROMISE.size)
+        self._leave = programs.call("leave", layout.PROMISE.size)
+        self._ask = programs.call("ask_rule", layout.ASK.size)
+        events = programs.map("events", 0).fd
+        passed_over(library, events)  # what is still so, the flow table tells
+        self._ring = RingBuffer(library, events, self._record)
         asyncio.get_running_loop().add_reader(self._ring.fileno(), self._drain)
 
-    def _configure(self, rules: RuleSet, settings: CaptureSettings) -> None:
-        assert self._programs is not None
+    @staticmethod
+    def _settled(programs: Programs) -> int:
+        value = programs.map("settings", layout.SETTINGS.size).get(ZERO)
+        assert value is not None, "an array has all its values"
+        return int(layout.SETTINGS.unpack(value)[4])
+
+    def _configure(self, programs: Programs, rules: RuleSet, settings: CaptureSettings, since: int | None) -> None:
         tick = time.clock_getres(CLOCK_MONOTONIC_COARSE)
         depth = len(settings.cgroup.resolve().relative_to(settings.cgroup_root).parts)
         value = layout.SETTINGS.pack(
@@ -114,7 +141,7 @@ class LibbpfBackend:
             settings.handshake_ns,
             settings.gate_ns,
             settings.warm_ns,
-            time.monotonic_ns() + SETTLED_NS,
+            time.monotonic_ns() + SETTLED_NS if since is None else since,
             0,
             depth,
             max(1, round(SYN_TIMEOUT_S / tick)),
@@ -122,8 +149,8 @@ class LibbpfBackend:
             0,
             0,
         )
-        self._programs.map("settings", layout.SETTINGS.size).put(ZERO, value)
-        self._programs.call("announce")()
+        programs.map("settings", layout.SETTINGS.size).put(ZERO, value)
+        programs.call("announce")()
         self._swap(rules)
 
     def _swap(self, rules: RuleSet) -> None:
@@ -176,10 +203,19 @@ class LibbpfBackend:
 
     def flows(self) -> Sequence[FlowKept]:
         """See `CaptureBackend`."""
-        rows = (layout.kept(layout.U64.unpack(key)[0], value) for key, value in self._flows.items(layout.U64.size))
-        found = sorted((row for row in rows if row is not None), key=lambda row: row.seen.time_ns)
+        rows = self._flows.items(layout.U64.size) if self._flows is not None else ()
+        found = sorted(filter(None, map(self._kept, rows)), key=_beginning)
         self._born |= {row.seen.cookie: row.seen.time_ns for row in found}
         return found
+
+    @staticmethod
+    def _kept(row: tuple[bytes, bytes]) -> FlowKept | None:
+        (cookie,) = layout.U64.unpack(row[0])
+        try:
+            return kept(cookie, row[1])
+        except ValueError as error:
+            _log.error("connection %d is passed over: %s", cookie, error)
+            return None
 
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """Compare-and-swap in the kernel; the state before, or None where the flow is gone."""
@@ -217,8 +253,25 @@ class LibbpfBackend:
             raise Unsupported("the agent started with rules that only observe: restart it to load the gate")
         self._swap(rules)
 
+    async def retire(self, settings: CaptureSettings) -> Sequence[str]:
+        """See `CaptureBackend`."""
+        if not settings.pins.exists():
+            return ()
+        try:
+            self._libbpf = library = Libbpf()
+            self._pins = pins = Pins(library, settings.pins)
+            names, flows, move = pins.names(LINKS), pins.get(MAPS, "flows"), pins.get(CALLS, MOVE)
+            pins.drop(SOCKOPS)
+            self._opened += filter(None, (flows, move))
+            if flows is not None and move is not None:
+                self._flows = Map(library, flows, Shape.of(library, flows).value_size)
+                self._move = Call(library, move, layout.MOVE.size)
+        except OSError as error:
+            raise Unavailable(f"cannot take '{settings.pins}' over: {error}") from error
+        return names
+
     async def detach(self, unpin: bool) -> None:
-        """Detach and free everything."""
+        """Free what is this process's, with `unpin` or where it was never at work what is pinned, too."""
         if self._ring is not None:
             asyncio.get_running_loop().remove_reader(self._ring.fileno())
             self._ring.close()
@@ -227,6 +280,18 @@ class LibbpfBackend:
         if self._programs is not None:
             self._programs.close()
             self._programs = None
+        while self._opened:
+            os.close(self._opened.pop())
+        if self._pins is not None:
+            if unpin or (self._pins.fresh and not self._attached):
+                self._pins.drop(SOCKOPS)  # what it marks, the others hold
+                self._pins.remove()
+            self._pins.release()
+            self._pins = None
+
+
+def _beginning(row: FlowKept) -> int:
+    return row.seen.time_ns
 
 
 def _loads(library: Libbpf, path: Path) -> Probe:

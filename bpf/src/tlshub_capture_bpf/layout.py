@@ -13,7 +13,6 @@ from tlshub_core.api import (
     FlowClosed,
     FlowDecided,
     FlowEstablished,
-    FlowKept,
     FlowOwned,
     FlowSeen,
     FlowSpoke,
@@ -28,6 +27,7 @@ from tlshub_core.api import (
 )
 
 HEADER = struct.Struct("=IIQQ")
+ADDRESS_SIZE = 16
 TUPLE = struct.Struct("=16s16sHHI")
 OWNER = struct.Struct("=QIi16s")
 SEEN = struct.Struct("=24x40sIBBBB32sII")
@@ -86,14 +86,15 @@ def unpack_tuple(data: bytes, side: Side) -> Tuple4:
     return Tuple4(client=client[0], client_port=client[1], server=server[0], server_port=server[1])
 
 
-def _owner(data: bytes) -> Owner:
+def unpack_owner(data: bytes) -> Owner:
+    """Who has a socket, as the programs know it; `pid` is 0 where nobody is known to."""
     inode, pid, fd, comm = OWNER.unpack(data)
     return Owner(pid=pid, fd=fd, inode=inode, comm=comm.split(b"\0", 1)[0].decode("utf-8", "replace"))
 
 
 def _seen(cookie: int, time_ns: int, data: bytes) -> FlowSeen:
     tuple_, rule, side, mode, state, syn_held, owner, passthrough, _ = SEEN.unpack(data)
-    who = _owner(owner)
+    who = unpack_owner(owner)
     return FlowSeen(
         cookie=cookie,
         time_ns=time_ns,
@@ -115,7 +116,7 @@ def _established(cookie: int, time_ns: int, data: bytes) -> FlowEstablished:
 
 def _owned(cookie: int, time_ns: int, data: bytes) -> FlowOwned:
     owner, held = OWNED.unpack(data)
-    return FlowOwned(cookie=cookie, time_ns=time_ns, owner=_owner(owner), held=bool(held))
+    return FlowOwned(cookie=cookie, time_ns=time_ns, owner=unpack_owner(owner), held=bool(held))
 
 
 def _decided(cookie: int, time_ns: int, data: bytes) -> FlowDecided:
@@ -158,26 +159,6 @@ def decode(record: bytes) -> CaptureEvent:
         return _DECODERS[kind](cookie, time_ns, record)
     except (struct.error, KeyError) as error:
         raise ValueError(f"ring buffer record of {len(record)} bytes is not one of ours: {error}") from error
-
-
-def kept(cookie: int, value: bytes) -> FlowKept | None:
-    """A row of the flow table; None for a socket that an agent before took over, of which no more is known."""
-    state, rule, side, mode, syn_held, _, _, born, *_, passthrough, _, tuple_ = FLOW.unpack(value)
-    if not side:
-        return None
-    seen = FlowSeen(
-        cookie=cookie,
-        time_ns=born,
-        side=Side(side),
-        tuple=unpack_tuple(tuple_, Side(side)),
-        rule=rule,
-        mode=Mode(mode),
-        state=State(state),
-        syn_held=bool(syn_held),
-        owner=None,
-        passthrough=bool(passthrough),
-    )
-    return FlowKept(seen=seen, established=None, owned=None)
 
 
 def _row(match: Match) -> bytes:

@@ -18,8 +18,16 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "bpf_object__close": (None, [c_void_p]),
     "bpf_object__next_program": (c_void_p, [c_void_p, c_void_p]),
     "bpf_object__find_map_by_name": (c_void_p, [c_void_p, c_char_p]),
+    "bpf_object__next_map": (c_void_p, [c_void_p, c_void_p]),
     "bpf_map__fd": (c_int, [c_void_p]),
+    "bpf_map__name": (c_char_p, [c_void_p]),
+    "bpf_map__type": (c_int, [c_void_p]),
+    "bpf_map__key_size": (c_int, [c_void_p]),
+    "bpf_map__value_size": (c_int, [c_void_p]),
+    "bpf_map__map_flags": (c_int, [c_void_p]),
+    "bpf_map__max_entries": (c_int, [c_void_p]),
     "bpf_map__set_max_entries": (c_int, [c_void_p, c_uint32]),
+    "bpf_map__set_pin_path": (c_int, [c_void_p, c_char_p]),
     "bpf_program__name": (c_char_p, [c_void_p]),
     "bpf_program__fd": (c_int, [c_void_p]),
     "bpf_program__set_autoload": (c_int, [c_void_p, c_bool]),
@@ -29,11 +37,16 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "bpf_link__fd": (c_int, [c_void_p]),
     "bpf_iter_create": (c_int, [c_int]),
     "bpf_link__destroy": (c_int, [c_void_p]),
+    "bpf_link_update": (c_int, [c_int, c_int, c_void_p]),
+    "bpf_link_detach": (c_int, [c_int]),
+    "bpf_obj_pin": (c_int, [c_int, c_char_p]),
+    "bpf_obj_get": (c_int, [c_char_p]),
+    "bpf_obj_get_info_by_fd": (c_int, [c_int, c_void_p, c_void_p]),
     "bpf_map_create": (c_int, [c_int, c_char_p, c_uint32, c_uint32, c_uint32, c_void_p]),
     "bpf_map_update_elem": (c_int, [c_int, c_char_p, c_char_p, c_uint64]),
     "bpf_map_lookup_elem": (c_int, [c_int, c_char_p, c_char_p]),
     "bpf_map_delete_elem": (c_int, [c_int, c_char_p]),
-    "bpf_map_get_next_key": (c_int, [c_int, c_char_p, c_char_p]),
+    "bpf_map_lookup_batch": (c_int, [c_int, *[c_void_p] * 6]),
     "bpf_prog_test_run_opts": (c_int, [c_int, c_void_p]),
     "ring_buffer__new": (c_void_p, [c_int, RING_CALLBACK, c_void_p, c_void_p]),
     "ring_buffer__consume": (c_int, [c_void_p]),
@@ -104,6 +117,14 @@ class Libbpf:
         result: int | None = self._functions[name](*arguments)
         return result
 
+    def listed(self, kind: str, parent: int) -> dict[str, int]:
+        """All of an object's programs or maps ('program', 'map'), by name."""
+        found, one = dict[str, int](), self.optional(f"bpf_object__next_{kind}", parent, None)
+        while one:
+            found[self.text(f"bpf_{kind}__name", one)] = one
+            one = self.optional(f"bpf_object__next_{kind}", parent, one)
+        return found
+
     def text(self, name: str, *arguments: object) -> str:
         """Call a function that returns a C string."""
         return str(self._functions[name](*arguments).decode())
@@ -128,6 +149,15 @@ class Call:
         self._context.raw = context
         self._libbpf.code("bpf_prog_test_run_opts", self._program, self._reference)
         return self._context.raw
+
+
+def passed_over(libbpf: Libbpf, map_fd: int) -> int:
+    """Take all records of a ring buffer, which are about what was; returns their number."""
+    ring = RingBuffer(libbpf, map_fd, lambda _: None)
+    try:
+        return ring.consume()
+    finally:
+        ring.close()
 
 
 class RingBuffer:

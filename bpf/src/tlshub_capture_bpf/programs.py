@@ -3,88 +3,68 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from tlshub_capture_bpf.libbpf import Call, Libbpf
+from tlshub_capture_bpf.links import Links, OwnLinks, PinnedLinks
+from tlshub_capture_bpf.maps import Map, Shape
+from tlshub_capture_bpf.pins import CALLS, MAPS, Pins
+from tlshub_core.api import Unavailable
 
 OBJECT = Path(__file__).with_name("capture.bpf.o")
 SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
 ADOPT = "adopt"
-CALLS = frozenset({"move_flow", "promise", "leave", "ask_rule", "announce", "arm_probe"})
+MOVE = "move_flow"  # pinned, for those who come when no agent runs
+RUN = frozenset({MOVE, "promise", "leave", "ask_rule", "announce", "arm_probe"})
 CGROUP = ("wall", "hold_fin", SOCKOPS)  # sockops last: what it marks, the others must already hold
 
 
-class Map:
-    """A BPF map by descriptor; keys and values are bytes in the layouts of `layout`."""
-
-    def __init__(self, libbpf: Libbpf, fd: int, value_size: int) -> None:
-        self._libbpf, self.fd, self._size = libbpf, fd, value_size
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value, or None."""
-        value = ctypes.create_string_buffer(self._size)
-        try:
-            self._libbpf.code("bpf_map_lookup_elem", self.fd, key, value)
-        except FileNotFoundError:
-            return None
-        return value.raw
-
-    def items(self, key_size: int) -> Iterator[tuple[bytes, bytes]]:
-        """All keys with their values; where others write meanwhile, what was there all the time is there, once."""
-        seen, key, following = set[bytes](), None, ctypes.create_string_buffer(key_size)
-        while self._follows(key, following):
-            key = following.raw
-            value = None if key in seen else self.get(key)
-            seen.add(key)
-            if value is not None:
-                yield key, value
-
-    def _follows(self, key: bytes | None, following: ctypes.Array[ctypes.c_char]) -> bool:
-        try:
-            self._libbpf.code("bpf_map_get_next_key", self.fd, key, following)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Write a value; raises OSError where the map is full."""
-        self._libbpf.code("bpf_map_update_elem", self.fd, key, value, 0)
-
-    def drop(self, key: bytes) -> None:
-        """Remove a value, if it is there."""
-        try:
-            self._libbpf.code("bpf_map_delete_elem", self.fd, key)
-        except FileNotFoundError:
-            return
-
-
 class Programs:
-    """One loaded object; `gate` false loads what `observe` needs and runs on kernels without trampolines."""
+    """One loaded object; `gate` false loads what `observe` needs and runs on kernels without trampolines.
 
-    def __init__(self, libbpf: Libbpf, path: Path, *, gate: bool, table_size: int) -> None:
-        self._libbpf, self._links = libbpf, list[int]()
+    With `pins` its maps are those that are pinned there, where there are any, and what is attached stays. Raises
+    Unavailable where these are maps for other programs, OSError.
+    """
+
+    def __init__(self, libbpf: Libbpf, path: Path, *, gate: bool, table_size: int, pins: Pins | None = None) -> None:
+        self._libbpf, self._pins, self._gate = libbpf, pins, gate
+        self._links: Links = OwnLinks(libbpf) if pins is None else PinnedLinks(libbpf, pins)
         self._object = libbpf.pointer("bpf_object__open_file", str(path).encode(), None)
-        self._programs = self._list()
-        for name, program in self._programs.items():
-            wanted = gate or name == SOCKOPS or (name in CALLS and name != "arm_probe")
-            libbpf.code("bpf_program__set_autoload", program, wanted)
+        self._programs = libbpf.listed("program", self._object)
         try:
+            self._choose()
             libbpf.code("bpf_map__set_max_entries", self._map("flows"), table_size)
+            if pins is not None:
+                self._share(pins)
             libbpf.code("bpf_object__load", self._object)
-        except OSError:
+        except (OSError, Unavailable):
             self.close()
             raise
 
-    def _list(self) -> dict[str, int]:
-        found, program = dict[str, int](), self._libbpf.optional("bpf_object__next_program", self._object, None)
-        while program:
-            found[self._libbpf.text("bpf_program__name", program)] = program
-            program = self._libbpf.optional("bpf_object__next_program", self._object, program)
-        return found
+    def _choose(self) -> None:
+        for name, program in self._programs.items():
+            wanted = self._gate or name == SOCKOPS or (name in RUN and name != "arm_probe")
+            self._libbpf.code("bpf_program__set_autoload", program, wanted)
+
+    def _share(self, pins: Pins) -> None:
+        for name, definition in self._libbpf.listed("map", self._object).items():
+            fd = pins.get(MAPS, name)
+            if fd is not None:
+                try:
+                    self._fit(pins, name, definition, Shape.of(self._libbpf, fd))
+                finally:
+                    os.close(fd)
+            self._libbpf.code("bpf_map__set_pin_path", definition, os.fsencode(pins.path(MAPS, name)))
+
+    def _fit(self, pins: Pins, name: str, definition: int, found: Shape) -> None:
+        if not found.fits(Shape.defined(self._libbpf, definition)):
+            raise Unavailable(
+                f"the map '{name}' in '{pins.folder}' is that of another release, whose programs go on holding: start "
+                "that release again, or end what it holds with 'tlshub-capture detach'"
+            )
+        self._libbpf.code("bpf_map__set_max_entries", definition, found.entries)
 
     def _map(self, name: str) -> int:
         return self._libbpf.pointer("bpf_object__find_map_by_name", self._object, name.encode())
@@ -94,24 +74,28 @@ class Programs:
         return Map(self._libbpf, self._libbpf.code("bpf_map__fd", self._map(name)), value_size)
 
     def call(self, name: str, size: int = 0) -> Call:
-        """One of the CALLS, with a context of that size."""
-        return Call(self._libbpf, self._libbpf.code("bpf_program__fd", self._programs[name]), size)
+        """One of those that are RUN, with a context of that size."""
+        return Call(self._libbpf, self._fd(name), size)
 
-    def attach(self, cgroup: Path, *, gate: bool) -> list[str]:
+    def _fd(self, name: str) -> int:
+        return self._libbpf.code("bpf_program__fd", self._programs[name])
+
+    def attach(self, cgroup: Path) -> list[str]:
         """Attach all, the gate before the programs that mark sockets; returns names in order."""
-        apart = {*CALLS, *CGROUP, PROBE, ADOPT}
-        names = [name for name in self._programs if name not in apart]
-        tracing = sorted(names) if gate else []
+        apart = {*RUN, *CGROUP, PROBE, ADOPT}
+        tracing = sorted(name for name in self._programs if name not in apart) if self._gate else []
+        marking = CGROUP if self._gate else (SOCKOPS,)
+        if self._pins is not None:
+            self._pins.put(CALLS, MOVE, self._fd(MOVE))
         for name in tracing:
-            self._links.append(self.attach_one(name))
-        marking = CGROUP if gate else (SOCKOPS,)
+            self._links.trace(name, self._programs[name])
         directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for name in marking:
-                link = self._libbpf.pointer("bpf_program__attach_cgroup", self._programs[name], directory)
-                self._links.append(link)
+                self._links.join(name, self._programs[name], directory)
         finally:
             os.close(directory)
+        self._links.only({*tracing, *marking})
         return [*tracing, *marking]
 
     def attach_one(self, name: str) -> int:
@@ -132,8 +116,6 @@ class Programs:
         self._libbpf.code("bpf_link__destroy", link)
 
     def close(self) -> None:
-        """Detach what marks sockets first, the gate last, and free the object."""
-        for link in reversed(self._links):
-            self.unlink(link)
-        self._links.clear()
+        """Detach what marks sockets first, the gate last, where nothing is pinned; free the object."""
+        self._links.close()
         self._libbpf.optional("bpf_object__close", self._object)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What keeps programs attached: for as long as the agent lives, or by a pin for as long as nobody removes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import Protocol
+
+from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.pins import LINKS, Pins
+
+
+class Links(Protocol):
+    """Attaches programs, each under a name."""
+
+    def trace(self, name: str, program: int) -> None:
+        """To the function that the program itself names."""
+
+    def join(self, name: str, program: int, cgroup: int) -> None:
+        """To a cgroup, by its descriptor."""
+
+    def only(self, names: Collection[str]) -> None:
+        """All are attached: no other is to be."""
+
+    def close(self) -> None:
+        """The agent ends."""
+
+
+class OwnLinks:
+    """Programs that are detached when the agent ends, the last one first."""
+
+    def __init__(self, libbpf: Libbpf) -> None:
+        self._libbpf, self._links = libbpf, list[int]()
+
+    def trace(self, _name: str, program: int) -> None:
+        """See `Links`."""
+        self._links.append(self._libbpf.pointer("bpf_program__attach", program))
+
+    def join(self, _name: str, program: int, cgroup: int) -> None:
+        """See `Links`."""
+        self._links.append(self._libbpf.pointer("bpf_program__attach_cgroup", program, cgroup))
+
+    def only(self, names: Collection[str]) -> None:
+        """There are no others."""
+
+    def close(self) -> None:
+        """Detach all."""
+        while self._links:
+            self._libbpf.code("bpf_link__destroy", self._links.pop())
+
+
+class PinnedLinks:
+    """Programs that stay; each takes the place of the one that an earlier agent left, with no moment without."""
+
+    def __init__(self, libbpf: Libbpf, pins: Pins) -> None:
+        self._libbpf, self._pins = libbpf, pins
+
+    def trace(self, name: str, program: int) -> None:
+        """Both are attached for a moment: what the programs do by the same maps, they may do twice."""
+        self._pin(name, self._libbpf.pointer("bpf_program__attach", program))
+
+    def join(self, name: str, program: int, cgroup: int) -> None:
+        """One replaces the other in the kernel."""
+        fd = self._pins.get(LINKS, name)
+        try:
+            if fd is not None and self._pins.cgroup_of(fd):
+                self._libbpf.code("bpf_link_update", fd, self._libbpf.code("bpf_program__fd", program), None)
+            else:
+                self._pin(name, self._libbpf.pointer("bpf_program__attach_cgroup", program, cgroup))
+        finally:
+            if fd is not None:
+                os.close(fd)
+
+    def _pin(self, name: str, link: int) -> None:
+        try:
+            self._pins.put(LINKS, name, self._libbpf.code("bpf_link__fd", link))
+        finally:
+            self._libbpf.code("bpf_link__destroy", link)  # closes our descriptor; what is pinned stays attached
+
+    def only(self, names: Collection[str]) -> None:
+        """Those of another release that this one does not know go."""
+        for name in self._pins.names(LINKS):
+            if name not in names:
+                self._pins.drop(name)
+
+    def close(self) -> None:
+        """Nothing is this process's."""

@@ -8,7 +8,7 @@ import time
 
 from tlshub_core.peering.pending import SessionPending
 from tlshub_core.types.errors import Reason, Unavailable
-from tlshub_core.types.flow import Address, Tuple4
+from tlshub_core.types.flow import Tuple4
 
 
 class Offers:
@@ -31,14 +31,12 @@ class Offers:
         self._ready[tuple4] = (pending, timer)
         self._since[tuple4] = time.monotonic()
 
-    def unclaimed(self, address: Address, port: int, within_s: float) -> bool:
-        """Whether a flow to that server was promised so lately, and has not come.
+    def unclaimed(self, tuple4: Tuple4, since: float) -> bool:
+        """Whether a flow was promised since that time (time.monotonic()) and has not come, which this one may be.
 
-        A connection to it that nobody asked for may be that one, with its source address translated on the way.
+        A connection that nobody asked for is then not known to be a stranger's: it may have been translated on the way.
         """
-        since = time.monotonic() - within_s
-        ends = ((tuple4.server, tuple4.server_port, at) for tuple4, at in self._since.items())
-        return any(server == address and there == port and at > since for server, there, at in ends)
+        return any(at > since and tuple4.resembles(promised) for promised, at in self._since.items())
 
     def has(self, tuple4: Tuple4) -> bool:
         """Whether the flow was offered, so that `take` does not wait."""

@@ -13,7 +13,7 @@ class Settings:
     `max_unauthenticated` bounds connections that are still in their handshake, `max_pending` the flows of one session
     that were answered READY and have not come yet, `max_seen` the flow ids remembered against replays.
     `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session;
-    `translated_s` for how long a flow that was promised and does not come makes one suspect that nobody asked for.
+    `translated_s` for how long before such a connection a flow that was promised, and has not come, may be the same.
     """
 
     listen: str = ""

@@ -12,8 +12,8 @@ from tlshub_core.pipeline.owners import Owners
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowEstablished, State
-from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported
-from tlshub_core.types.flow import Flow
+from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported, translated
+from tlshub_core.types.flow import Flow, Mode
 
 
 class Ending:
@@ -31,16 +31,24 @@ class Ending:
     def fail(self, error: TlshubError) -> None:
         """Release in clear where that is allowed, refuse else; nothing where the application closed it first."""
         flow, now = self._flow, time.monotonic_ns()
-        reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
         state = self.state()
         if state is None or (state is State.CLEAR and flow.passthrough):
             return  # left alone meanwhile, as was agreed with the peer: the programs say so
+        error = self._suspected(error)
+        reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
         if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
             self._cleared()
             self._tools.agent.emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
             return
         self._refuse()
         self._tools.agent.emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
+
+    def _suspected(self, error: TlshubError) -> TlshubError:
+        """An end whose other one may be in TLS, on this node, does not go in clear, whatever went wrong here."""
+        if self._flow.mode is not Mode.PREFER or not self._tools.keys.may_be_promised(self._flow):
+            return error
+        self._tools.backend.move(self._flow.cookie, State.NEW, State.ASKED)
+        return translated()
 
     def is_left_alone(self) -> bool:
         """Whether the programs put it in clear, as was agreed with the peer, before the agent heard of it at all."""

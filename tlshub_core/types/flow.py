@@ -66,6 +66,15 @@ class Tuple4:
     server: Address
     server_port: int
 
+    def resembles(self, other: Tuple4) -> bool:
+        """Whether both may be one connection, whose addresses were translated on the way.
+
+        What translates the client's end leaves the server's; what translates the server's keeps the client's port
+        where it can.
+        """
+        same_server = (self.server, self.server_port) == (other.server, other.server_port)
+        return same_server or self.client_port == other.client_port
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An address of this node that is translated to another: no accepting end goes in clear beside a client in TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from tlshub_core.testing.node import HERE, Link, MemoryNode
+from tlshub_core.testing.scripted import Script
+from tlshub_core.types import events
+from tlshub_core.types.capture import State
+from tlshub_core.types.errors import Reason, Unavailable
+from tlshub_core.types.flow import Mode, Side, Tuple4
+
+CONTAINER = IPv4Address("127.0.0.2")
+NOBODY_ASKS = Script(ask=False, prepare_error=Unavailable("nobody asked", Reason.PEER_UNREACHABLE))
+
+
+@pytest.fixture
+def link() -> Iterator[Link]:
+    link = Link.make(HERE)
+    yield link
+    link.close()
+
+
+def behind(tuple4: Tuple4, how: str) -> Tuple4:
+    """What the accepting end sees of it."""
+    if how == "port":
+        return replace(tuple4, server_port=tuple4.server_port + 1)
+    if how == "container":
+        return replace(tuple4, server=CONTAINER, server_port=tuple4.server_port + 1)
+    return replace(tuple4, client=CONTAINER, client_port=tuple4.client_port + 1)
+
+
+@pytest.mark.parametrize("how", ["port", "container", "source"])
+async def test_a_published_port_of_this_node_is_refused_and_never_mixed(link: Link, how: str) -> None:
+    node = MemoryNode(Mode.PREFER, NOBODY_ASKS)
+    client = await node.begin(link)
+    assert client.ending.state() is State.ARMED
+    server = await node.begin(replace(link, tuple4=behind(link.tuple4, how)), Side.SERVER)
+    assert server.ending.outcome is State.REFUSED
+    (refused,) = node.said(events.Refused)
+    assert refused.reason is Reason.NOT_YOURS
+    assert "translated" in refused.detail
+
+
+async def test_once_the_client_is_gone_strangers_are_released(link: Link) -> None:
+    node = MemoryNode(Mode.PREFER, NOBODY_ASKS)
+    await node.begin(link)
+    node.backend.close(link.cookie)
+    await node.settle()
+    server = await node.begin(replace(link, tuple4=behind(link.tuple4, "container")), Side.SERVER)
+    assert server.ending.outcome is State.CLEAR
+    assert not node.said(events.Refused)

@@ -48,7 +48,7 @@ class Authority:
             raise ConfigError(f"the key in '{key}' is not this certificate's", file=str(cert))
         return cls(certificate, private)
 
-    def issue(self, common_name: str, uris: Sequence[str], days: int = NODE_DAYS) -> tuple[bytes, bytes]:
+    def issue(self, common_name: str, uris: Sequence[str], days: float = NODE_DAYS) -> tuple[bytes, bytes]:
         """An end certificate with those URIs and its new key, both PEM; negative `days` make an expired one."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
@@ -66,7 +66,7 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, uris: Sequence[str], days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, uris: Sequence[str], days: float
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     end = now + timedelta(days=days)

@@ -47,7 +47,7 @@ def _warnings(identity: Identity, certificate: x509.Certificate) -> Probe:
     end = certificate.not_valid_after_utc
     if end - datetime.now(UTC) < SOON:
         message = f"'{identity.cert}' expires at {end:%Y-%m-%d %H:%M} UTC"
-        return Probe(level=Level.WARNING, message=message, remedy="renew it, then restart the agent")
+        return Probe(level=Level.WARNING, message=message, remedy="renew it: sessions that begin later use it")
     if identity.key.stat().st_mode & 0o077:
         message = f"'{identity.key}' can be read by other users"
         return Probe(level=Level.WARNING, message=message, remedy=f"chmod 600 '{identity.key}'")

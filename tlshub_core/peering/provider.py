@@ -5,23 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from tlshub_core.peering.asking import ask, check_known, session_to
-from tlshub_core.peering.dial import EngineFactory
 from tlshub_core.peering.dialling import Dialler
 from tlshub_core.peering.frames import Leave
 from tlshub_core.peering.hub import Hub
 from tlshub_core.peering.probe import check_identity
+from tlshub_core.peering.renewal import EngineBuilder, Renewal
 from tlshub_core.peering.settings import Settings
 from tlshub_core.types.errors import Reason, Unavailable, translated
 from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import AgentContext, Identity, Level, Pending, Probe
 
 ACCEPTING = "peering"
-EngineBuilder = Callable[[Identity], EngineFactory]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +33,8 @@ class PeeringProvider:
     """A KeyProvider over sessions between agents.
 
     `build` reads this node's certificate and gives the factory of engines (argument: whether server side); it is
-    called once, in `start` and in a thread, and raises ConfigError or Unavailable where the files will not do.
+    called in `start`, in a thread, and again where the files have changed (see `Renewal`), and raises ConfigError or
+    Unavailable where they will not do.
     """
 
     accepting = ACCEPTING
@@ -59,10 +58,10 @@ class PeeringProvider:
         await hub.join(self.name, engines, self._settings)
         self._running = _Running(agent=agent, dialler=Dialler(agent, engines, self._settings), hub=hub)
 
-    def _engines(self, identity: Identity) -> EngineFactory:
+    def _engines(self, identity: Identity) -> Renewal:
         import cryptography.x509  # noqa: F401 - for the first peer's certificate, when connections wait for the session
 
-        return self._build(identity)
+        return Renewal(self._build, identity)
 
     async def stop(self) -> None:
         """End all sessions; flows under way get Unavailable. May be called twice."""

@@ -13,7 +13,7 @@ from tlshub_core.types.interfaces import KeyProvider
 from tlshub_core.types.spec import KeyProviderSpec
 
 if TYPE_CHECKING:
-    from tlshub_core.peering.provider import EngineBuilder
+    from tlshub_core.peering.renewal import EngineBuilder
     from tlshub_core.peering.settings import Settings
 
 

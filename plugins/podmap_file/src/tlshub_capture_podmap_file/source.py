@@ -64,8 +64,16 @@ class PodmapFile:
         return self._table.pods
 
     async def reload(self) -> None:
-        """Read the file again, in a thread, as a long one takes long; raises ConfigError and keeps the old table."""
-        self._table = await asyncio.to_thread(_read, self._path)
+        """Read the file again, in a thread, as a long one takes long; raises ConfigError and keeps the old table.
+
+        A table in use is not replaced by none: an empty file is one that was cut off, or is being written, and without
+        a mapping connections of mode 'prefer' would go in clear.
+        """
+        table = await asyncio.to_thread(_read, self._path)
+        if self._table.pods and not table.pods:
+            message = f"names no pod any more, and did name {len(self._table.by_name)}: restart the agent if that is so"
+            raise ConfigError(message, file=str(self._path))
+        self._table = table
 
 
 def _read(path: Path) -> Table:

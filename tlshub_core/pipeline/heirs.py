@@ -77,6 +77,6 @@ def _from(heir: Owner, cookie: int) -> socket | None:
 
 def _name(pid: int) -> str:
     try:
-        return (PROC / str(pid) / "comm").read_text().rstrip("\n")
+        return (PROC / str(pid) / "comm").read_bytes().removesuffix(b"\n").decode(errors="replace")
     except OSError:  # it has ended since
         return ""

@@ -23,14 +23,15 @@ from tlshub_core.types.capture import FlowOwned, Owner
 from tlshub_core.types.errors import Reason, Unavailable
 from tlshub_core.types.events import Event, Owned
 
-WAITS = "import sys; print('ready', flush=True); sys.stdin.read()"
+WAITS = "import sys; name = bytes.fromhex(sys.argv[1]); name and open('/proc/self/comm', 'wb').write(name); "
+WAITS += "print('ready', flush=True); sys.stdin.read()"
 LIMIT_S, GRACE_S = 5.0, 0.2
 
 
 @contextmanager
-def process(*descriptors: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A child with these descriptors, which it never touches."""
-    words = [sys.executable, "-S", "-c", WAITS]
+def process(*descriptors: int, name: bytes = b"") -> Iterator[subprocess.Popen[bytes]]:
+    """A child with these descriptors, which it never touches; it may give itself a name."""
+    words = [sys.executable, "-S", "-c", WAITS, name.hex()]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors) as child:
         assert child.stdout is not None and child.stdout.readline() == b"ready\n"
         yield child
@@ -68,6 +69,19 @@ async def found_by(owner: Owner, cookie: int) -> int:
 async def test_a_child_of_the_owner(heir: tuple[Owner, int, int]) -> None:
     gone, cookie, pid = heir
     assert await found_by(gone, cookie) == pid
+
+
+@pytest.mark.parametrize(
+    ("name", "comm"), [(b"\xff\xc3(", "\ufffd\ufffd("), (b"a\nb\x1b", "a\nb\x1b"), (b"c\n\n", "c\n\n")], ids=str
+)
+async def test_an_heir_may_call_itself_anything(link: Link, name: bytes, comm: str) -> None:
+    gone, cookie = replace(link.owner, inode=os.fstat(link.owner.fd).st_ino), link.cookie
+    with process(gone.fd, name=name):
+        link.client.close()
+        found = await Heirs().find(gone, cookie, asyncio.Event())
+    assert found is not None
+    found[1].close()
+    assert found[0].comm == comm
 
 
 async def test_the_owner_is_dead(heir: tuple[Owner, int, int]) -> None:

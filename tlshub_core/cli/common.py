@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import click
 
+from tlshub_core.events.human import printable
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
@@ -37,7 +39,8 @@ def print_json(value: object) -> None:
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for a terminal, plain columns for a pipe."""
+    """A table for a terminal, plain columns for a pipe; a cell may hold what a stranger chose, such as a name."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_table(columns, rows)
         return

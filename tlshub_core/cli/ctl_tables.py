@@ -58,7 +58,7 @@ def flows(answer: FlowsAnswer) -> None:
             row.client,
             row.server,
             str(row.pid or "?"),
-            printable(row.comm) or "?",
+            row.comm or "?",
             row.state,
             row.rule,
             row.provider or "-",

@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from tlshub_core import __version__
+from tlshub_core.events.human import printable
 from tlshub_core.types.errors import ConfigError, TlshubError
 
 COMMANDS = ("check", "ctl", "doctor", "pki", "plugins", "pods", "run")
@@ -33,7 +34,7 @@ class Lazy(click.Group):
             return super().invoke(ctx)
         except TlshubError as error:
             for line in str(error).split("\n"):
-                click.echo(f"error: {line}", err=True)
+                click.echo(f"error: {printable(line)}", err=True)
             ctx.exit(2 if isinstance(error, ConfigError) else 1)
 
 

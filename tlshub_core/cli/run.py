@@ -11,6 +11,7 @@ import click
 
 from tlshub_core.cli.common import config_argument
 from tlshub_core.config import Config, default_file, load, rule_from_option
+from tlshub_core.log_lines import log_to_stderr
 
 
 @click.command("run", short_help="Capture connections until told to stop.")
@@ -35,6 +36,6 @@ def command(
 
 def _log(config: Config, verbose: bool) -> None:
     level = "DEBUG" if verbose else config.debug.log_level.upper()
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr(level)
     for notice in config.notices:
         logging.getLogger("tlshub.run").warning(notice)

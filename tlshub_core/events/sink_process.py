@@ -14,6 +14,7 @@ from socket import socket
 from typing import NoReturn
 
 from tlshub_core.events.counts import Tally
+from tlshub_core.events.human import printable
 from tlshub_core.types.events import decode
 from tlshub_core.types.interfaces import EventSink, LineSink
 
@@ -127,9 +128,8 @@ def _words(error: BaseException) -> str:
 
 
 def _complain(line: str) -> None:
-    text = line.encode(errors="backslashreplace").replace(b"\n", b" ")
     try:
-        os.write(2, text + b"\n")
+        os.write(2, printable(line.replace("\n", " ")).encode(errors="backslashreplace") + b"\n")
     except OSError:
         # Nobody reads standard error; the counters in shared memory still tell the agent.
         return

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from tlshub_core import process, signals
+from tlshub_core import privileges, process, signals
 from tlshub_core.backends import MS, select, settings
 from tlshub_core.chosen import Chosen, choose
 from tlshub_core.config import Config
@@ -80,6 +80,8 @@ class Agent:
 
     async def run(self) -> None:
         """Start, serve until told to stop, and let go."""
+        keep = privileges.running(self._config.peering.port)
+        asyncio.get_running_loop().set_default_executor(privileges.pool(keep))
         async with AsyncExitStack() as stack:
             control = await stack.enter_async_context(Server(self._config.control.socket))
             mapping = await self._mapping(stack)
@@ -111,6 +113,7 @@ class Agent:
                 ledger=self._ledger,
                 sinks=self._sinks,
             )
+            privileges.settle(keep)
             await control.start(parts.handle)
             stack.push_async_callback(control.stop)  # first of all: commands are about what is there
             process.settle_memory()

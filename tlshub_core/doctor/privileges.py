@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 
 from tlshub_core.doctor.check import Check, checked, failed, ok, text, warning
+from tlshub_core.privileges import Capability
 from tlshub_core.types.interfaces import Probe
 
-_SYS_ADMIN = 21
-
-# Bits of <linux/capability.h>; any one of a row will do.
+# Any one of a row will do.
 _NEEDED = (
-    ("CAP_BPF", (39, _SYS_ADMIN), "load programs"),
-    ("CAP_PERFMON", (38, _SYS_ADMIN), "attach programs to kernel functions"),
-    ("CAP_NET_ADMIN", (12,), "attach programs to cgroups, refuse connections"),
-    ("CAP_SYS_PTRACE", (19,), "fetch applications' sockets"),
+    ("CAP_BPF", (Capability.BPF, Capability.SYS_ADMIN), "load programs"),
+    ("CAP_PERFMON", (Capability.PERFMON, Capability.SYS_ADMIN), "attach programs to kernel functions"),
+    ("CAP_NET_ADMIN", (Capability.NET_ADMIN,), "attach programs to cgroups, refuse connections"),
+    ("CAP_SYS_PTRACE", (Capability.SYS_PTRACE,), "fetch applications' sockets"),
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from socket import socket
 from typing import NoReturn
 
+from tlshub_core import privileges
 from tlshub_core.events.counts import Tally
 from tlshub_core.events.human import printable
 from tlshub_core.types.events import decode
@@ -52,7 +53,7 @@ def _child(name: str, make: Callable[[], EventSink], theirs: socket, tally: Tall
 
 
 def _settle(name: str, keep: int) -> None:
-    """Shed what the agent has and a sink must not: descriptors, signal handlers, real-time priority."""
+    """Shed what the agent has and a sink must not: descriptors, signal handlers, real-time priority, capabilities."""
     os.closerange(3, keep)
     os.closerange(keep + 1, os.sysconf("SC_OPEN_MAX"))
     signal.set_wakeup_fd(-1)
@@ -63,6 +64,7 @@ def _settle(name: str, keep: int) -> None:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _be_ordinary(name)
+    privileges.drop(())
 
 
 def _be_ordinary(name: str) -> None:

@@ -55,6 +55,10 @@ def ended(pid: int) -> bool:
         return True
 
 
+def status() -> list[str]:
+    return Path("/proc/self/status").read_text().splitlines()
+
+
 def test_the_child_is_an_ordinary_process_of_its_own(tmp_path: Path, start: Start) -> None:
     inherited = os.open(tmp_path, os.O_RDONLY)
     os.dup2(inherited, 200)
@@ -70,6 +74,7 @@ def test_the_child_is_an_ordinary_process_of_its_own(tmp_path: Path, start: Star
             "blocked": len(blocked),
             "policy": os.sched_getscheduler(0),
             "comm": Path("/proc/self/comm").read_text(),
+            "may": [line.split(":\t")[1] for line in status() if line.startswith(("CapPrm", "CapEff", "NoNewPrivs"))],
         }
         facts.write_text(json.dumps(found))
 
@@ -91,6 +96,7 @@ def test_the_child_is_an_ordinary_process_of_its_own(tmp_path: Path, start: Star
         "blocked": 0,
         "policy": os.SCHED_OTHER,
         "comm": "sink-two\n",
+        "may": ["0000000000000000", "0000000000000000", "1"],
     }
     assert found == expected
     os.close(inherited)

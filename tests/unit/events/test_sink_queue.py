@@ -36,26 +36,25 @@ def test_everything_arrives_in_order(tmp_path: Path, start: Start) -> None:
 
 
 def test_what_was_dropped_is_told_in_its_place(tmp_path: Path, start: Start) -> None:
-    gate_read, gate_write = os.pipe()
-    path = tmp_path / "out"
+    path, gate = tmp_path / "out", tmp_path / "gate"
+    os.mkfifo(gate)
+    kept_shut = os.open(gate, os.O_RDWR)
     inner = good(path)[0].factory(Options())
 
     def write(batch: Sequence[Event]) -> None:
         if not path.exists():
-            Path(f"/proc/{parent}/fd/{gate_read}").read_bytes()
+            gate.read_bytes()
         inner.write(batch)
 
-    parent = os.getpid()
     sinks = start(spec("slow", lambda: Sink(write)), limit=1000)
     for number in range(6000):
         sinks.emit(event(number))
     lost = sinks.counts()[0].dropped
-    os.close(gate_write)
+    os.close(kept_shut)
     wait_until(lambda: settled(sinks, 0))
     for number in range(6000, 6010):
         sinks.emit(event(number))
     (counts,) = sinks.close(timeout=30)
-    os.close(gate_read)
     seen = noted(path)
     gap = seen.index(-lost)
     assert lost > 2000

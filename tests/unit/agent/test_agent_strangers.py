@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,17 +26,17 @@ def family(pid: int) -> list[int]:
     return [pid, *map(int, children)]
 
 
-def within_reach(folder: Path) -> None:
-    """A folder of pytest's is private, which would refuse a stranger before the agent's own files do."""
-    for one in (folder, *folder.parents):
-        if one != Path("/"):
-            one.chmod(one.stat().st_mode | 0o011)
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Pytest's own folder is private, which would refuse a stranger before the agent's files do."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 def test_a_stranger_gets_nothing(agent: Running) -> None:
     agent.configure("all")
     agent.start()
-    within_reach(agent.folder)
     assert got_through([("folder", lambda: os.stat(agent.folder / "capture.toml"))]), "the test itself is in the way"
     running = family(agent.process.pid)
     assert len(running) == 2, "an agent and its sink"
@@ -65,7 +67,6 @@ def test_a_stranger_gets_at_what_is_its_own(tmp_path: Path) -> None:
     file.touch()
     os.chown(file, UID, UID)
     os.chown(tmp_path, UID, UID)
-    within_reach(tmp_path)
     assert len(got_through(on_file(file, secret=True))) == 5
 
 

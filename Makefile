@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
-.PHONY: demo test bench bench-native setup lint types unit lab-tests object wheels reference clean
+.PHONY: demo test stress bench bench-native setup lint types unit lab-tests object wheels reference clean
 
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
@@ -12,6 +12,10 @@ demo: setup
 test:
 	@lab/setup tests
 	@tests/run
+
+stress: ## what the lab tests do a few times, often enough for counts to mean something; takes hours
+	@lab/setup tests
+	@tests/stress
 
 bench: ## what capture costs, beside plain TCP and other ways to TLS; takes about a quarter of an hour
 	@lab/setup bench

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tlshub_core.pipeline import descriptor, ktls, release
 from tlshub_core.pipeline.asked import Asked, bug
@@ -70,6 +71,7 @@ class Connection:
                 await self._proceed()
 
     async def _proceed(self) -> None:
+        await self._turn()
         async with asyncio.timeout_at(_loop_time(self.flow.deadline_ns)):
             asked = await self._agree()
         try:
@@ -81,6 +83,13 @@ class Connection:
         finally:
             keys.wipe()
         self._report(keys)
+
+    async def _turn(self) -> None:
+        """In a crowd; the time until it comes is none of the peer's."""
+        began = time.monotonic_ns()
+        if await self._tools.turns.take(urgent=self.flow.side is Side.SERVER):
+            waited = time.monotonic_ns() - began
+            self.flow = replace(self.flow, deadline_ns=self.flow.deadline_ns + waited)
 
     async def _agree(self) -> Asked:
         asked = await self._tools.keys.prepare(self.flow, self._providers)
@@ -105,6 +114,8 @@ class Connection:
     async def _fetch(self, asked: Asked) -> FlowKeys:
         """Wait for TCP and for somebody to have the descriptor, then have the keys made."""
         established = await self._established
+        await self.owners.known()
+        await self._tools.turns.take(urgent=True)
         self.ending.socket = await self.owners.get(self._lost, self._tools.gate_ns / 1e9)
         try:
             async with asyncio.timeout(self._tools.gate_ns / 1e9):

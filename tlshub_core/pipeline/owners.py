@@ -48,6 +48,11 @@ class Owners:
         """The one that the socket was taken from last, or is likeliest to be; None where nobody is known."""
         return self._known[0] if self._known else None
 
+    async def known(self) -> None:
+        """Until somebody is known who has it, or had it."""
+        if not self._known and not self._abandoned:
+            await self._news.wait()
+
     async def get(self, lost: Callable[[], None], grace_s: float) -> socket:
         """A duplicate, as soon as somebody has it.
 

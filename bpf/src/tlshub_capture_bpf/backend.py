@@ -45,6 +45,7 @@ SYN_TIMEOUT_S = 0.004
 NEVER_ANSWERED = 0
 BPF_MAP_TYPE_ARRAY = 2
 PROBE_TABLE = 16
+PIECE = 64  # of a batch: in between the connections that are on their way go on
 _log = logging.getLogger("tlshub.capture")
 ZERO = layout.U32.pack(0)
 _STATES: dict[int, State | None] = {0: None, **{state.value: state for state in State}}
@@ -189,9 +190,10 @@ class LibbpfBackend:
             await self._ready.wait()
             self._ready.clear()
             batch, self._batch = self._batch, []
-            if batch:
-                self._name(batch)
-                yield batch
+            for piece in (batch[at : at + PIECE] for at in range(0, len(batch), PIECE)):
+                self._name(piece)
+                yield piece
+                await asyncio.sleep(0)
 
     def _name(self, batch: Sequence[CaptureEvent]) -> None:
         """Keep which connection each cookie stands for; now, so that whoever gets the batch and we agree."""

@@ -14,10 +14,18 @@ static __always_inline void note_answer(const struct flow *f)
         *answered = bpf_ktime_get_ns();
 }
 
+static __always_inline void note_pulse(void)
+{
+    u64 *latest = pulse_of_agent();
+    if (latest)
+        *latest = bpf_ktime_get_ns();
+}
+
 SEC("syscall")
 int move_flow(struct move *m)
 {
     u64 cookie = m->cookie;
+    note_pulse();
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
     if (!f || (m->born && f->born && f->born != m->born))
         return 0; // `before` stays 0: gone
@@ -41,6 +49,7 @@ int promise(struct promise *p)
 {
     struct tuple t = p->tuple;
     u64 until = p->until;
+    note_pulse();
     bpf_map_delete_elem(&left, &t);
     bpf_map_update_elem(&expected, &t, &until, BPF_ANY);
     u64 *cookie = bpf_map_lookup_elem(&accepted, &t);

@@ -48,6 +48,7 @@ struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } expected SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct tuple); __type(value, u64); } left SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } accepted SEC(".maps"); // cookies
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } pulse SEC(".maps"); // when the agent last did something for any flow
 struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost SEC(".maps");
 
@@ -84,6 +85,12 @@ static __always_inline void emit(void *event, u64 size)
     u64 *count;
     if (bpf_ringbuf_output(&events, event, size, 0) && (count = bpf_map_lookup_elem(&lost, &zero)))
         __sync_fetch_and_add(count, 1);
+}
+
+static __always_inline u64 *pulse_of_agent(void)
+{
+    u32 zero = 0;
+    return bpf_map_lookup_elem(&pulse, &zero);
 }
 
 // One transition of a flow's state; true where it was this caller's to make.

@@ -236,7 +236,7 @@ static __always_inline void abandoned(u64 cookie)
     if (!f || f->mode <= OBSERVE || f->state >= OPEN)
         return;
     struct owned e = { .head = header(OWNED, cookie), .owner = { .fd = -1 } };
-    f->owner = e.owner;
+    f->owner = (struct owner){}; // where none was known yet the descriptor is -1
     emit(&e, sizeof(e));
 }
 

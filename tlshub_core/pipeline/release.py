@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from socket import IPPROTO_TCP, SO_RCVLOWAT, SOL_SOCKET, socket
 
 from tlshub_core.pipeline import sockdiag
@@ -14,6 +15,7 @@ from tlshub_core.types.flow import Mode, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend
 
 TCP_NOTSENT_LOWAT = 25
+HELD = (State.NEW, State.ASKED, State.ARMED, State.INSTALLING)
 _log = logging.getLogger("tlshub.release")
 
 
@@ -42,11 +44,18 @@ def clear(backend: CaptureBackend, cookie: int, mode: Mode, error: Exception) ->
     return refused_by_peer and backend.move(cookie, State.ASKED, State.CLEAR) is State.ASKED
 
 
+def deny(backend: CaptureBackend, cookie: int, states: Sequence[State] = HELD) -> bool:
+    """Refuse the flow for good in the kernel, if it is in one of these states, in their order; whether it is."""
+    for state in states:
+        before = backend.move(cookie, state, State.REFUSED)
+        if before in (state, None, State.REFUSED):
+            return before is not None
+    return False
+
+
 def refuse(backend: CaptureBackend, cookie: int, tuple4: Tuple4, side: Side, sock: socket | None) -> None:
     """Deny the flow for good in the kernel, then destroy its socket, which wakes every waiter and resets the peer."""
-    for state in (State.NEW, State.ASKED, State.ARMED, State.INSTALLING, State.OPEN):
-        if backend.move(cookie, state, State.REFUSED) in (state, None, State.REFUSED):
-            break
+    deny(backend, cookie, (*HELD, State.OPEN))
     try:
         if not sockdiag.destroy(cookie, tuple4, side) and sock is not None:
             _disconnect(sock)

@@ -16,7 +16,6 @@ from tlshub_capture_bpf import layout, signals
 from tlshub_capture_bpf.kept import kept
 from tlshub_capture_bpf.libbpf import Call, Libbpf, RingBuffer, passed_over
 from tlshub_capture_bpf.maps import Map, Shape
-from tlshub_capture_bpf.namespaces import everywhere
 from tlshub_capture_bpf.pins import CALLS, LINKS, MAPS, Pins, pinned
 from tlshub_capture_bpf.programs import ADOPT, CGROUP, MOVE, OBJECT, SOCKOPS, Programs
 from tlshub_core.api import (
@@ -37,6 +36,7 @@ from tlshub_core.api import (
     Unavailable,
     Unsupported,
 )
+from tlshub_core.namespaces import everywhere
 
 BTF = Path("/sys/kernel/btf/vmlinux")
 SETTLED_NS = 300_000_000_000  # longer than a connection may take to be established

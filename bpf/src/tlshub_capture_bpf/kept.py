@@ -35,5 +35,6 @@ def kept(cookie: int, value: bytes) -> FlowKept | None:
         passthrough=bool(passthrough),
     )
     established = FlowEstablished(cookie=cookie, time_ns=at, local_isn=local, remote_isn=remote) if at else None
-    owned = FlowOwned(cookie=cookie, time_ns=born, owner=owner, held=bool(held)) if owner.pid else None
+    known = owner.pid or owner.fd >= 0  # by no process: its last owner closed it
+    owned = FlowOwned(cookie=cookie, time_ns=born, owner=owner, held=bool(held)) if known else None
     return FlowKept(seen=seen, established=established, owned=owned)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other releases of the programs: their source with a change, compiled."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bpf.hatch_build import compile_object
+
+C = Path(__file__).parents[1] / "c"
+ROOM = "    u64 reserve[5];\n"
+# A later release: a member of a flow out of the reserve, a map and a program that this one does not know.
+LATER = {
+    "flow.bpf.h": {ROOM: "    u64 novelty;\n    u64 reserve[4];\n"},
+    "handshake.bpf.h": {"struct flow f = { .side = side,": "struct flow f = { .side = side, .novelty = 7,"},
+    "capture.bpf.c": {
+        "char _license[]": "struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); "
+        '__type(value, u64); } novel SEC(".maps");\nchar _license[]'
+    },
+}
+# One whose flows are of another size: it cannot read what this one left.
+STRANGE = {"flow.bpf.h": {ROOM: "    u64 reserve[9];\n"}}
+
+
+def release(folder: Path, changes: dict[str, dict[str, str]]) -> Path:
+    """Compile the programs with these changes; skips where there is no compiler."""
+    if shutil.which("clang") is None:
+        pytest.skip("there is no clang here, to compile another release of the programs")
+    shutil.copytree(C, folder / "c")
+    for name, replaced in changes.items():
+        text = (folder / "c" / name).read_text()
+        for old, new in replaced.items():
+            assert old in text, f"'{name}' has no '{old}' any more"
+            text = text.replace(old, new)
+        (folder / "c" / name).write_text(text)
+    (folder / "src/tlshub_capture_bpf").mkdir(parents=True)
+    return compile_object(folder)

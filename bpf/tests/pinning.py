@@ -50,9 +50,9 @@ def settings(cgroup: Path, pins: Path) -> CaptureSettings:
     return replace(settings_for(cgroup), pins=pins)
 
 
-def begin(backend: LibbpfBackend, rules: RuleSet, here: CaptureSettings) -> None:
+def begin(backend: LibbpfBackend, rules: RuleSet, here: CaptureSettings, library: Libbpf | None = None) -> None:
     """What `attach` does, without the gate."""
-    backend._libbpf = Libbpf()
+    backend._libbpf = library or Libbpf()
     backend._pins = Pins(backend._libbpf, here.pins)
     backend._load(backend._libbpf, rules, here)
     backend._attached = True

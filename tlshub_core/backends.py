@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tlshub_core.chosen import Chosen
@@ -13,17 +13,23 @@ from tlshub_core.plugins import Registry
 from tlshub_core.types.capture import CaptureSettings
 from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.interfaces import CaptureBackend, Level
+from tlshub_core.types.spec import CaptureBackendSpec
 
 MS = 1_000_000
+
+
+def candidates(chosen: Chosen, registry: Registry) -> Sequence[CaptureBackendSpec]:
+    """The configured one, or all that are installed, the best first."""
+    specs = [chosen.backend] if chosen.backend else list(registry.capture_backends())
+    return sorted(specs, key=lambda spec: spec.rank)
 
 
 async def select(
     config: Config, chosen: Chosen, registry: Registry, say: Callable[[str], None]
 ) -> tuple[str, CaptureBackend]:
     """The backend and its name, not attached yet; raises Unavailable, with every probe's word, where none works."""
-    specs = [chosen.backend] if chosen.backend else list(registry.capture_backends())
     refusals = []
-    for spec in sorted(specs, key=lambda spec: spec.rank):
+    for spec in candidates(chosen, registry):
         backend = config.make(spec)
         probe = await backend.probe()
         if probe.level is not Level.FAILED:

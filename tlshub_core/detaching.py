@@ -21,11 +21,11 @@ _ROUNDS = 10
 class Detached:
     """What was there: the programs, and how many connections became what."""
 
-    programs: tuple[str, ...]
-    refused: int
-    released: int
-    secured: int
-    clear: int
+    programs: tuple[str, ...] = ()
+    refused: int = 0
+    released: int = 0
+    secured: int = 0
+    clear: int = 0
 
 
 async def detach(backend: CaptureBackend, settings: CaptureSettings) -> Detached:

@@ -63,7 +63,7 @@ struct tcp_skb_cb { u32 seq, end_seq; };
 struct proto { void *recvmsg; };
 struct proto_ops { void *splice_read; };
 struct sock_common { unsigned short skc_family; volatile unsigned char skc_state; struct proto *skc_prot; };
-struct sock { struct sock_common __sk_common; u16 sk_protocol; long sk_rcvtimeo, sk_sndtimeo; struct socket *sk_socket; struct sock_cgroup_data sk_cgrp_data; struct sk_buff_head sk_receive_queue; };
+struct sock { struct sock_common __sk_common; u16 sk_protocol; unsigned long sk_flags; long sk_rcvtimeo, sk_sndtimeo; struct socket *sk_socket; struct sock_cgroup_data sk_cgrp_data; struct sk_buff_head sk_receive_queue; };
 struct tcp_ulp_ops { char name[16]; };
 struct inet_connection_sock { u32 icsk_rto; const struct tcp_ulp_ops *icsk_ulp_ops; void *icsk_ulp_data; };
 struct tcp_sock {
@@ -91,4 +91,5 @@ struct tls_prot_info { u16 overhead_size; };
 struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; struct proto *sk_proto; };
 #pragma clang attribute pop
 
+enum sock_flags { SOCK_DONE = 1 };
 enum iter_type { ITER_IOVEC, ITER_UBUF = 6 }; // CO-RE finds the values, too

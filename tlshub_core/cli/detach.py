@@ -32,14 +32,17 @@ def command(config: Path | None, as_json: bool) -> None:
 
 
 async def _detach(config: Config) -> dict[str, object]:
-    from tlshub_core.backends import select, settings  # the whole agent: not for a call that was wrong
+    from tlshub_core.backends import candidates, settings  # half the agent: not for a call that was wrong
     from tlshub_core.chosen import choose
-    from tlshub_core.detaching import detach
+    from tlshub_core.detaching import Detached, detach
     from tlshub_core.plugins import Registry
 
-    registry = Registry()
-    _, backend = await select(config, choose(config, registry), registry, lambda _: None)
-    return dataclasses.asdict(await detach(backend, settings(config)))
+    found, registry = Detached(), Registry()
+    for spec in candidates(choose(config, registry), registry):
+        found = await detach(config.make(spec), settings(config))
+        if found.programs:
+            break
+    return dataclasses.asdict(found)
 
 
 def _rows(found: dict[str, object]) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tlshub_capture_bpf.maps import Map, Shape
 from tlshub_capture_bpf.pins import CALLS, MAPS, Pins
 from tlshub_core.api import Unavailable
 
+_log = logging.getLogger("tlshub.capture")
 OBJECT = Path(__file__).with_name("capture.bpf.o")
 SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
@@ -64,6 +66,9 @@ class Programs:
                 f"the map '{name}' in '{pins.folder}' is that of another release, whose programs go on holding: start "
                 "that release again, or end what it holds with 'tlshub-capture detach'"
             )
+        wanted = self._libbpf.code("bpf_map__max_entries", definition)
+        if wanted != found.entries:
+            _log.warning("the map '%s' keeps its %d entries until 'tlshub-capture detach'", name, found.entries)
         self._libbpf.code("bpf_map__set_max_entries", definition, found.entries)
 
     def _map(self, name: str) -> int:

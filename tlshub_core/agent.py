@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from tlshub_core import privileges, process, signals
@@ -21,6 +23,7 @@ from tlshub_core.feeding import feed
 from tlshub_core.in_force import InForce
 from tlshub_core.pipeline import existing
 from tlshub_core.pipeline.capture import Capture
+from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Keys
 from tlshub_core.pipeline.rehearsal import rehearse
@@ -92,10 +95,10 @@ class Agent:
             context = self._context(backend, mapping)
             providers = await self._providers(stack, context)
             capture = self._capture(context, backend, mapping)
-            here, older = self._config.capture, existing.established()
+            older, before_ns = existing.established(), time.monotonic_ns()
             programs = await self._attach(stack, backend, rules, capture)
-            if line := existing.treat(existing.held(older, backend, self._config.peering.port), here.existing):
-                say(line)
+            self._take_over(capture.take_over(backend.flows(), before_ns), older, backend)
+            context.begin()
             ruling = Ruling(backend, rules, self._ledger.emit)
             reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit)
             signals.watch(self._stop.set, reloading.reload)
@@ -156,6 +159,15 @@ class Agent:
             patience_ns=here.passthrough_patience_ms * MS,
         )
         return Capture(tools, mapping, self._in_force.rule, here.handshake_deadline_ms * MS)
+
+    def _take_over(self, taken: Sequence[Connection], older: list[existing.Ends], backend: CaptureBackend) -> None:
+        """Say what was there before: what an earlier agent left, and what is older than any."""
+        if states := Counter(connection.seen.state for connection in taken):
+            found = ", ".join(f"{count} {state.name.lower()}" for state, count in sorted(states.items()))
+            say(f"Taken over from an earlier agent: {found}")
+        others = existing.held(existing.without(older, taken), backend, self._config.peering.port)
+        if line := existing.treat(others, self._config.capture.existing):
+            say(line)
 
     async def _attach(
         self, stack: AsyncExitStack, backend: CaptureBackend, rules: RuleSet, capture: Capture

@@ -29,6 +29,7 @@ from tlshub_core.types.flow import Address, Endpoint, Flow, Isns, Mode, Node, Po
 from tlshub_core.types.interfaces import (
     AcceptingTogether,
     AgentContext,
+    AskingAgain,
     CaptureBackend,
     EventSink,
     Identity,
@@ -50,6 +51,7 @@ __all__ = [
     "AcceptingTogether",
     "Address",
     "AgentContext",
+    "AskingAgain",
     "CaptureBackend",
     "CaptureBackendSpec",
     "CaptureEvent",

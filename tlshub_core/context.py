@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import copy
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
 from typing import TypeVar, cast
@@ -45,6 +46,7 @@ class Context:
         self._backend, self._mapping, self._emit, self._rule = backend, mapping, emit, rule
         self._shared: dict[str, object] = {}
         self._provider, self.warmth = "", Warmth(self._tell_warm)
+        self._begun = asyncio.Event()
 
     def view(self, provider: str) -> Context:
         """The same agent, which knows who speaks."""
@@ -85,8 +87,17 @@ class Context:
         if before in _NOT_HELD:
             raise Refused(f"the flow is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
 
-    async def expect(self, tuple4: Tuple4) -> Mode:
+    def begin(self) -> None:
+        """The programs are attached, and what an earlier agent left is taken over: promises can be kept."""
+        self._begun.set()
+
+    async def ready(self) -> None:
+        """From `begin` on; sessions may be up before."""
+        await self._begun.wait()
+
+    async def expect(self, tuple4: Tuple4, unless: Collection[State] = ()) -> Mode:
         """Promise that the accepting end, come or to come, is held and will be KTLS."""
+        await self.ready()
         self._check_mine(tuple4)
         number, mode = self._backend.match(Side.SERVER, tuple4.client, tuple4.server_port)
         if mode <= Mode.OBSERVE:
@@ -95,10 +106,13 @@ class Context:
         before = self._backend.expect(tuple4, time.monotonic_ns() + EXPECTED_NS)
         if before in (State.CLEAR, State.REFUSED):
             raise Refused(f"the connection is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
+        if before is not None and before in unless:
+            raise Refused(f"the connection may have keys: it is '{before.name.lower()}'", Reason.KEYS_LOST)
         return mode
 
     async def leave(self, tuple4: Tuple4) -> None:
         """Promise that the accepting end, come or to come, is in clear, as this node's own rule has it."""
+        await self.ready()
         self._check_mine(tuple4)
         if not self._backend.leave(tuple4, time.monotonic_ns() + LEFT_NS):
             message = f"no rule here leaves TLS to port {tuple4.server_port} alone, or the connection is decided upon"

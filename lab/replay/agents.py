@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -49,6 +50,7 @@ class Half:
         serving = Serving("openssl")
         ciphers, rule = (Cipher.AES_GCM_128,), lambda _: ("bench", None)
         context = Context(who, ciphers, lambda: serving.allowed(()), self.backend, mapping, self._emit, rule)
+        context.begin()
         self.provider, self._context = PeeringProvider("openssl", engines, Settings(listen=host)), context
         serving.running["openssl"] = Running.of(SPEC, self.provider)
         keys = Keys(context, serving)
@@ -74,7 +76,7 @@ class Half:
     def close(self, ends: Ends) -> None:
         """The connection is closed."""
         self.backend.table.pop(ends.cookie(self.side))
-        head = layout.HEADER.pack(5, 0, ends.cookie(self.side), 0)
+        head = layout.HEADER.pack(5, 0, ends.cookie(self.side), time.monotonic_ns())
         self.capture.handle([layout.decode(head + layout.CLOSED.pack(State.OPEN, 1, 1, 1, 1)[layout.HEADER.size :])])
 
 

@@ -17,18 +17,20 @@ from tlshub_core.types.events import (
     Refused,
     ReleasedClear,
     Secured,
+    TakenOver,
 )
 from tlshub_core.types.flow import Mode, Side
 
 Decision = Secured | ReleasedClear | Refused
-FlowEvent = Connecting | Held | Owned | KeysAsked | KeysReady | Decision
+Begun = Connecting | TakenOver
+FlowEvent = Begun | Held | Owned | KeysAsked | KeysReady | Decision
 
 
 @dataclass(slots=True)
 class Connection:
     """The events of one connection; any of them may be missing, since a full queue drops some."""
 
-    begun: Connecting | None = None
+    begun: Begun | None = None
     held: Held | None = None
     owner: Owned | Secured | None = None
     asked: KeysAsked | None = None
@@ -38,7 +40,7 @@ class Connection:
     def add(self, event: FlowEvent) -> None:
         """Remember an event."""
         match event:
-            case Connecting():
+            case Connecting() | TakenOver():
                 self.begun = event
             case Held():
                 self.held = event
@@ -87,6 +89,12 @@ class Connection:
         return str(self.held.pid) if self.held else "unknown"
 
 
+def taken_over(event: TakenOver) -> str:
+    """The line about one that an earlier agent began."""
+    ends = printable(f"{event.client} -> {event.server}")
+    return f"Connection taken over: {ends} ({event.state.name.lower()}), rule {_rule(event)}"
+
+
 def verdict(event: Decision) -> str:
     """The line that says what became of a connection."""
     match event:
@@ -104,7 +112,7 @@ def _why(event: ReleasedClear | Refused) -> str:
     return f"{event.reason.value} ({printable(event.detail)})" if event.detail else event.reason.value
 
 
-def _rule(event: Connecting) -> str:
+def _rule(event: Begun) -> str:
     way = "outgoing" if event.side is Side.CLIENT else "incoming"
     peer = f", peer '{event.peer}'" if event.peer else ""
     return printable(f"'{event.rule}' ({Mode(event.mode).name.lower()}, {way}{peer})")

@@ -10,6 +10,7 @@ from json.encoder import encode_basestring_ascii
 from operator import attrgetter
 from typing import Any
 
+from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.events import KINDS, SCHEMA_VERSION, Event, encode
 from tlshub_core.types.flow import Mode, Side
@@ -34,6 +35,7 @@ _WRITERS: dict[str, Writer] = {
     "UUID | None": lambda flow: f'"{flow}"' if flow else "null",
     "Side": {side: f'"{side.name.lower()}"' for side in Side}.__getitem__,
     "Mode": {mode: f'"{mode.name.lower()}"' for mode in Mode}.__getitem__,
+    "State": {state: f'"{state.name.lower()}"' for state in State}.__getitem__,
     "Reason": {reason: f'"{reason.value}"' for reason in Reason}.__getitem__,
 }
 

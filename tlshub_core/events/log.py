@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from tlshub_core.api import Event, EventSinkSpec, events, hookimpl
-from tlshub_core.events.connection import Connection, verdict
+from tlshub_core.events.connection import Connection, taken_over, verdict
 from tlshub_core.events.human import duration, printable
 from tlshub_core.events.output import Output
 
@@ -70,6 +70,9 @@ class LogSink:
                 yield from self._decided(event)
             case events.Closed():
                 yield from self._closed(event)
+            case events.TakenOver():
+                self._connection(event).add(event)
+                yield f"{self._when(event)} {taken_over(event)}"
             case events.Connecting() | events.Held() | events.Owned() | events.KeysAsked() | events.KeysReady():
                 self._connection(event).add(event)
             case _:

@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from tlshub_core.pipeline.beginning import DECIDED, Beginning, RuleNames
 from tlshub_core.pipeline.connection import Connection
-from tlshub_core.pipeline.mapping import enrich
+from tlshub_core.pipeline.repair import Repair
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import (
@@ -18,6 +18,7 @@ from tlshub_core.types.capture import (
     FlowClosed,
     FlowDecided,
     FlowEstablished,
+    FlowKept,
     FlowOwned,
     FlowSeen,
     FlowSpoke,
@@ -25,10 +26,9 @@ from tlshub_core.types.capture import (
     State,
 )
 from tlshub_core.types.errors import Reason
-from tlshub_core.types.flow import Flow, Mode
+from tlshub_core.types.flow import Mode
 from tlshub_core.types.interfaces import MappingSource
 
-RuleNames = Callable[[int], tuple[str, str | None]]  # number -> name, and the provider that the rule asks for
 _log = logging.getLogger("tlshub.capture")
 
 
@@ -36,9 +36,10 @@ class Capture:
     """All connections of this node, by cookie."""
 
     def __init__(self, tools: Tools, mapping: MappingSource | None, rule: RuleNames, handshake_ns: int) -> None:
-        self._tools, self._mapping, self._rule, self._handshake_ns = tools, mapping, rule, handshake_ns
+        self._tools, self._beginning = tools, Beginning(tools, mapping, rule, handshake_ns)
         self._by_cookie: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._repair = Repair(tools.backend, self._by_cookie, self._seen, self._ended_unheard)
 
     def connections(self) -> Sequence[Connection]:
         """Those of now, in the order in which they were seen."""
@@ -57,42 +58,35 @@ class Capture:
             case FlowSeen():
                 self._seen(event)
             case Overrun():
-                _log.error("%d events of the kernel were lost: connections not named end by deadline", event.lost)
+                _log.error("%d events of the kernel were lost", event.lost)
                 self._emit(events.Lost(time_ns=time.monotonic_ns(), sink="ring buffer", count=event.lost))
+                self._repair.request()
             case _:
                 self._about(event)
 
-    def _seen(self, seen: FlowSeen) -> None:
-        client, server, peer = enrich(seen.tuple, seen.side, self._mapping)
-        name, provider = self._rule(seen.rule)
-        flow = Flow(
-            id=uuid.uuid4(),
-            cookie=seen.cookie,
-            side=seen.side,
-            client=client,
-            server=server,
-            peer=peer,
-            rule=name,
-            mode=seen.mode,
-            deadline_ns=seen.time_ns + self._handshake_ns,
-            passthrough=seen.passthrough,
-        )
-        connection = Connection(self._tools, seen, flow, self._tools.keys.providers_of(flow, provider, seen.time_ns))
-        self._by_cookie[seen.cookie] = connection
-        self._emit(
-            events.Connecting(
-                time_ns=seen.time_ns,
-                flow=flow.id,
-                side=seen.side,
-                client=connection.ends[0],
-                server=connection.ends[1],
-                rule=name,
-                mode=seen.mode,
-                peer=peer.name if peer else "",
-            )
-        )
-        if seen.mode > Mode.OBSERVE and seen.state in (State.NEW, State.ASKED):
-            self._tasks[seen.cookie] = asyncio.create_task(self._run(connection))
+    def _seen(self, seen: FlowSeen) -> Connection:
+        known = self._by_cookie.get(seen.cookie)
+        if known is not None and known.seen.time_ns == seen.time_ns:
+            return known  # the flow table told of it before its event came
+        if known is not None:
+            self._ended_unheard(known, None)  # a socket that connects again keeps its cookie
+        return self._start(self._beginning.seen(seen))
+
+    def _start(self, connection: Connection) -> Connection:
+        cookie, seen = connection.flow.cookie, connection.seen
+        self._by_cookie[cookie] = connection
+        if seen.mode > Mode.OBSERVE and seen.state not in DECIDED:
+            self._tasks[cookie] = asyncio.create_task(self._run(connection))
+        return connection
+
+    def take_over(self, kept: Sequence[FlowKept], before_ns: int) -> Sequence[Connection]:
+        """What an earlier agent left, of before that moment (CLOCK_MONOTONIC): what is held goes on, with new keys.
+
+        Clients first: where both ends are on this node, the accepting one waits for what the connecting one offers.
+        """
+        older = [one for one in kept if one.seen.time_ns < before_ns and one.seen.cookie not in self._by_cookie]
+        found = [self._beginning.taken(one) for one in sorted(older, key=lambda one: one.seen.side)]
+        return [self._start(connection) for connection in found if connection is not None]
 
     async def _run(self, connection: Connection) -> None:
         cookie = connection.flow.cookie
@@ -108,6 +102,8 @@ class Capture:
             if isinstance(event, FlowDecided):
                 self._decided_unseen(event)
             return  # older than this agent, or its beginning was lost in an overrun, which was reported
+        if event.time_ns < connection.seen.time_ns:
+            return  # of an earlier connection of that socket, whose end the flow table told before
         match event:
             case FlowEstablished():
                 connection.established(event)
@@ -126,6 +122,16 @@ class Capture:
         kind = events.ReleasedClear if event.state is State.CLEAR else events.Refused
         detail = f"decided in the kernel about a connection that was not seen (cookie {event.cookie})"
         self._emit(kind(time_ns=event.time_ns, reason=event.reason, detail=detail))
+
+    def _ended_unheard(self, connection: Connection, state: State | None) -> None:
+        """The event of its end was lost: decided by the programs, or closed, where there is no state any more."""
+        if state is not None:
+            self._end(connection.flow.cookie)
+            return connection.ending.decided(state, Reason.EVENT_LOST)
+        none = {"restarts": 0, "held_ns": 0, "bytes_sent": 0, "bytes_received": 0}
+        last = connection.ending.outcome or State.REFUSED
+        now = time.monotonic_ns()
+        self._closed(connection, FlowClosed(cookie=connection.flow.cookie, time_ns=now, state=last, **none))
 
     def _closed(self, connection: Connection, event: FlowClosed) -> None:
         self._end(event.cookie)

@@ -9,10 +9,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tlshub_core.pipeline import descriptor, ktls, release
+from tlshub_core.pipeline import descriptor, ktls, release, taken
 from tlshub_core.pipeline.asked import Asked, bug
 from tlshub_core.pipeline.ending import Ending
 from tlshub_core.pipeline.first import First
+from tlshub_core.pipeline.keys import Keys
 from tlshub_core.pipeline.owners import Owners
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
@@ -26,11 +27,18 @@ _log = logging.getLogger("tlshub.connection")
 
 
 class Connection:
-    """One captured connection; its task ends when the flow is open, released, refused or closed."""
+    """One captured connection; its task ends when the flow is open, released, refused or closed.
 
-    def __init__(self, tools: Tools, seen: FlowSeen, flow: Flow, providers: Sequence[str]) -> None:
+    `taken`: an agent before this one began it, and `seen` is where it stood.
+    """
+
+    def __init__(
+        self, tools: Tools, seen: FlowSeen, flow: Flow, providers: Sequence[str], *, taken: bool = False
+    ) -> None:
         self._tools, self.seen, self.flow, self._providers = tools, seen, flow, providers
-        self.provider = providers[0]  # of several it is known which one serves when it has agreed
+        self._asked_before = taken and seen.state is State.ASKED
+        # Of several it is known which one serves when it has agreed; and nobody knows which one served before.
+        self.provider = "" if taken and seen.state is State.OPEN else providers[0]
         self.ends = str(flow.client), str(flow.server)
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
         self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit, tools.heirs)
@@ -54,7 +62,7 @@ class Connection:
         try:
             await self._secure()
         except (TlshubError, TimeoutError) as error:
-            self.ending.fail(error if isinstance(error, TlshubError) else _late())
+            self.ending.fail(error if isinstance(error, TlshubError) else self._late())
         except Exception as error:  # noqa: BLE001 - logged with its trace; a bug here must end this flow by its rule
             _log.exception("bug in the agent, at connection %s", self.flow.id)
             self.ending.fail(Unavailable(f"bug in the agent: {type(error).__name__}", Reason.PROVIDER_BUG))
@@ -63,7 +71,9 @@ class Connection:
                 descriptor.let_go(self.ending.socket)
 
     async def _secure(self) -> None:
-        if not self.flow.passthrough:
+        if self.seen.state is State.INSTALLING:
+            return taken.finish(self.ending)
+        if not self.flow.passthrough or self._asked_before:
             return await self._proceed()
         with self._tools.keys.announced(self.flow, self.provider):
             self.flow = await self.first.heard(self.flow, self.seen.time_ns)
@@ -92,7 +102,8 @@ class Connection:
             self.flow = replace(self.flow, deadline_ns=self.flow.deadline_ns + waited)
 
     async def _agree(self) -> Asked:
-        asked = await self._tools.keys.prepare(self.flow, self._providers)
+        agree = taken.agree if self._asked_before else Keys.prepare
+        asked = await agree(self._tools.keys, self.flow, self._providers)
         self.provider = asked.provider
         try:
             self._arm()
@@ -173,12 +184,11 @@ class Connection:
             )
         )
 
+    def _late(self) -> Unavailable:
+        return taken.late() if self._asked_before else Unavailable("no keys within the deadline", Reason.DEADLINE)
+
     def _emit(self, event: events.Event) -> None:
         self._tools.agent.emit(event)
-
-
-def _late() -> Unavailable:
-    return Unavailable("no keys within the deadline", Reason.DEADLINE)
 
 
 def _gone(before: State | None) -> str:

@@ -28,6 +28,10 @@ class Ending:
         """Where the flow stands in the kernel; None where it is gone."""
         return self._tools.backend.move(self._flow.cookie, State.NEW, State.NEW)
 
+    def look(self) -> None:
+        """Take the socket, where somebody is known to have it; who took it lets go of it."""
+        self.socket = self.socket or self._owners.try_take()
+
     def fail(self, error: TlshubError) -> None:
         """Release in clear where that is allowed, refuse else; nothing where the application closed it first."""
         flow, now = self._flow, time.monotonic_ns()

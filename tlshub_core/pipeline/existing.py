@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from tlshub_core.pipeline import sockdiag
+from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.mapping import plain
 from tlshub_core.types.errors import Unavailable
-from tlshub_core.types.flow import Address, Mode, Side, Tuple4
+from tlshub_core.types.flow import Address, Flow, Mode, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend
 
 End = tuple[Address, int]
@@ -24,6 +25,17 @@ ANY_COOKIE = 0xFFFFFFFFFFFFFFFF  # INET_DIAG_NOCOOKIE in both halves
 def established() -> list[Ends]:
     """All established connections of this network namespace: this host's end, the other end."""
     return list(_established())
+
+
+def without(connections: list[Ends], taken: Sequence[Connection]) -> list[Ends]:
+    """Those but the ones that were taken over: they are not older than the programs, only than the agent."""
+    known = {_ends(connection.flow) for connection in taken}
+    return [ends for ends in connections if ends not in known]
+
+
+def _ends(flow: Flow) -> Ends:
+    client, server = ((end.address, end.port) for end in (flow.client, flow.server))
+    return (client, server) if flow.side is Side.CLIENT else (server, client)
 
 
 def held(connections: list[Ends], backend: CaptureBackend, peering_port: int) -> list[tuple[Tuple4, Side]]:

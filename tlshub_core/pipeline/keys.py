@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from socket import AF_INET, AF_INET6
@@ -15,9 +15,12 @@ from tlshub_core.pipeline.local import LocalKeys
 from tlshub_core.pipeline.race import Race
 from tlshub_core.pipeline.serving import Running, Serving
 from tlshub_core.types import events
-from tlshub_core.types.errors import Refused, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.capture import State
+from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Flow, Side
-from tlshub_core.types.interfaces import AgentContext, LeavingProvider, Pending
+from tlshub_core.types.interfaces import AgentContext, AskingAgain, LeavingProvider, Pending
+
+KEYED = frozenset({State.INSTALLING, State.OPEN})  # an accepting end that was taken over is ARMED no more
 
 
 class Keys:
@@ -55,17 +58,21 @@ class Keys:
         able = [name for name in providers if self._serves(name, flow)] or providers[:1]
         return await Race(flow, [partial(self._prepare, name) for name in able]).run()
 
-    async def _prepare(self, provider: str, flow: Flow) -> Asked:
+    async def prepare_again(self, flow: Flow, provider: str) -> Asked:
+        """Of a connecting end that was asked for by an agent before this one; raises as `prepare`."""
+        return await self._prepare(provider, flow, again=True)
+
+    async def _prepare(self, provider: str, flow: Flow, again: bool = False) -> Asked:
         now = time.monotonic_ns()
         self._agent.emit(events.KeysAsked(time_ns=now, flow=flow.id, provider=provider))
         if provider == LOCAL:
-            return Asked(provider=LOCAL, pending=await self._prepare_local(flow))
+            return Asked(provider=LOCAL, pending=await self._prepare_local(flow, again))
         running = self._running(provider)
         if not self._serves(provider, flow):
             family = f"IPv{flow.remote.address.version}"
             raise Unsupported(f"{family} is not supported by provider '{provider}'")
         try:
-            pending = await running.provider.prepare(flow)
+            pending = await (_again(running, flow) if again else running.provider.prepare(flow))
         except TlshubError:
             raise
         except Exception as error:
@@ -109,12 +116,12 @@ class Keys:
         finally:
             self._local.decided(flow.tuple, announced)
 
-    async def _prepare_local(self, flow: Flow) -> Pending:
+    async def _prepare_local(self, flow: Flow, again: bool) -> Pending:
         if flow.side is Side.SERVER:
             await self._local.told(flow.tuple)
             pending = self._local.take(flow.tuple)
         else:
-            await self._promise_local(flow)
+            await self._promise_local(flow, KEYED if again else ())
             pending = self._local.offer(flow.tuple)
         try:
             await self._agent.ask(flow)
@@ -123,9 +130,16 @@ class Keys:
             raise
         return pending
 
-    async def _promise_local(self, flow: Flow) -> None:
+    async def _promise_local(self, flow: Flow, unless: Collection[State]) -> None:
         """The accepting end begins later, maybe under other rules: from now on it is held, whatever they are then."""
         try:
-            await self._agent.expect(flow.tuple)
+            await self._agent.expect(flow.tuple, unless)
         except Refused as error:
             raise Refused(f"the accepting end is on this node: {error}", error.reason, by_peer=True) from error
+
+
+def _again(running: Running, flow: Flow) -> Coroutine[None, None, Pending]:
+    if isinstance(running.provider, AskingAgain):
+        return running.provider.prepare_again(flow)
+    message = f"its keys died with an earlier agent, and provider '{running.spec.name}' cannot agree on others"
+    raise Unavailable(message, Reason.KEYS_LOST)

@@ -43,6 +43,10 @@ class Owners:
         if event.held:
             self._emit(events.Held(time_ns=event.time_ns, flow=self._flow, pid=event.owner.pid))
 
+    def knows(self, owner: Owner) -> bool:
+        """Whether it was told of that one."""
+        return owner in self._known
+
     @property
     def latest(self) -> Owner | None:
         """The one that the socket was taken from last, or is likeliest to be; None where nobody is known."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -44,6 +44,7 @@ class FakeAgent:
         self.shared: dict[str, object] = {}
         self.states: dict[UUID, State] = {}
         self.expected: list[Tuple4] = []
+        self.accepted: dict[Tuple4, State] = {}
         self.left: list[Tuple4] = []
         self.leaves = True
         self.events: list[Event] = []
@@ -76,12 +77,20 @@ class FakeAgent:
             raise Refused(f"the flow is '{state.name}' already", Reason.ALREADY_CLEAR)
         self.states[flow.id] = State.ASKED
 
-    async def expect(self, tuple4: Tuple4) -> Mode:
-        """Record the promise; raises Refused for an address that is not this node's, or with `refuse`."""
+    async def ready(self) -> None:
+        """At once."""
+
+    async def expect(self, tuple4: Tuple4, unless: Collection[State] = ()) -> Mode:
+        """Record the promise; raises Refused for an address that is not this node's, or with `refuse`.
+
+        Of a tuple in `accepted` that is the state of its connection, on which `unless` depends.
+        """
         if self.refuse is not None:
             raise Refused(f"refused with '{self.refuse.value}', as the test wants it", self.refuse)
         if not self.mine(tuple4.server):
             raise Refused(f"'{tuple4.server}' is not an address of '{self.identity.node}'", Reason.NOT_MINE)
+        if self.accepted.get(tuple4) in unless:
+            raise Refused("the connection may have keys", Reason.KEYS_LOST)
         self.expected.append(tuple4)
         return self.mode
 

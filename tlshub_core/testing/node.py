@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -69,10 +70,19 @@ class Link:
 
 
 class MemoryNode:
-    """An agent without a kernel and without plugins; `events` is what it said, `named` the provider of its rule."""
+    """An agent without a kernel and without plugins; `events` is what it said, `named` the provider of its rule.
 
-    def __init__(self, mode: Mode = Mode.REQUIRE, script: Script | None = None, patience_ns: int = 0) -> None:
-        self.backend = MemoryBackend(rule_set([row(mode)]))
+    With the `backend` of an earlier one, whose flow table is as that one left it.
+    """
+
+    def __init__(
+        self,
+        mode: Mode = Mode.REQUIRE,
+        script: Script | None = None,
+        patience_ns: int = 0,
+        backend: MemoryBackend | None = None,
+    ) -> None:
+        self.backend = backend or MemoryBackend(rule_set([row(mode)]))
         self.events: list[Event] = []
         self.named: str | None = None
         self.allowed = ["scripted"]
@@ -85,6 +95,7 @@ class MemoryNode:
         rule, emit = self._rule, self.events.append
         self.context = Context(identity, ciphers, self._allowed, self.backend, mapping, emit, rule).view("scripted")
         self.context.warmth.serve(("scripted",))
+        self.context.begin()
         self.provider = ScriptedProvider(self.context, script)
         self.serving.running["scripted"] = Running.of(spec_of(self.provider), self.provider)
         self.keys = Keys(self.context, self.serving)
@@ -105,6 +116,20 @@ class MemoryNode:
         self.serving.running[name] = Running.of(replace(spec_of(provider), name=name), provider)
         self.allowed.append(name)
         return provider
+
+    async def die(self) -> None:
+        """As by SIGKILL: nothing is decided or said any more, and the kernel's table stays as it is."""
+        tasks = tuple(self.capture._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def succeed(self, mode: Mode = Mode.REQUIRE, script: Script | None = None) -> MemoryNode:
+        """It dies, and the next agent takes over."""
+        await self.die()
+        following = MemoryNode(mode, script, backend=self.backend)
+        following.capture.take_over(self.backend.flows(), time.monotonic_ns())
+        return following
 
     async def settle(self) -> None:
         """Hand over events and let every task run until all of them wait for something."""

@@ -61,8 +61,15 @@ class ScriptedProvider:
 
     async def prepare(self, flow: Flow) -> Pending:
         """As the script says."""
+        return await self._agree("prepare", flow)
+
+    async def prepare_again(self, flow: Flow) -> Pending:
+        """As `prepare`."""
+        return await self._agree("prepare again", flow)
+
+    async def _agree(self, step: str, flow: Flow) -> Pending:
         script = self.script
-        self.steps.append("prepare")
+        self.steps.append(step)
         await _wait(script.wait)
         if script.ask:
             await self._agent.ask(flow)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import UUID, uuid4
 
-from tlshub_core.api import Event, EventSink, EventSinkSpec, LineSink, Mode, Reason, Side, events
+from tlshub_core.api import Event, EventSink, EventSinkSpec, LineSink, Mode, Reason, Side, State, events
 from tlshub_core.events.line import line_of
 from tlshub_core.events.sinks import Sinks
 from tlshub_core.testing.conformance import Conformance, opt_in
@@ -49,6 +49,9 @@ def one_of_each(flow: UUID | None = None, text: str = "text") -> list[Event]:
         events.Lost(time_ns=at, sink=text, count=1),
         events.Reloaded(time_ns=at, what=text, ok=False, detail=text),
         events.Bypass(time_ns=at, on=True, seconds=60, detail=text),
+        events.TakenOver(
+            time_ns=at, flow=flow, side=side, **ends, rule=text, mode=Mode.REQUIRE, peer=text, state=State.OPEN
+        ),
     ]
 
 

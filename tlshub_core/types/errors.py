@@ -36,6 +36,8 @@ class Reason(Enum):
     PROVIDER_FAILED = "provider-failed"
     PROVIDER_BUG = "provider-bug"
     OWNER_UNKNOWN = "owner-unknown"
+    KEYS_LOST = "keys-lost"
+    EVENT_LOST = "event-lost"
     SHUTDOWN = "shutdown"
     CLOSED = "closed"
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Mode, Side
 
@@ -34,6 +35,19 @@ class Connecting(Event):
     rule: str
     mode: Mode
     peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver(Event):
+    """A connection that an agent before this one began, and where it stood; where it is held, more events follow."""
+
+    side: Side
+    client: str
+    server: str
+    rule: str
+    mode: Mode
+    peer: str
+    state: State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +114,7 @@ class Refused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(Event):
-    """The connection ended."""
+    """The connection ended; where the kernel's own event of that was lost, restarts and bytes are 0."""
 
     secured: bool
     restarts: int
@@ -157,7 +171,7 @@ class Bypass(Event):
 
 KINDS: tuple[type[Event], ...] = (
     Connecting, Held, Owned, KeysAsked, KeysReady, Secured, ReleasedClear, Refused, Closed, SessionUp, SessionDown,
-    Lost, Reloaded, Bypass,
+    Lost, Reloaded, Bypass, TakenOver,
 )  # fmt: skip
 
 
@@ -215,6 +229,7 @@ _READERS: Mapping[str, tuple[type, Callable[[Any], object] | None]] = {
     "Side": (str, lambda name: Side[name.upper()]),
     "Mode": (str, lambda name: Mode[name.upper()]),
     "Reason": (str, Reason),
+    "State": (str, lambda name: State[name.upper()]),
 }
 
 _Form = tuple[type[Event], tuple[tuple[str, str], ...], frozenset[str]]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -83,8 +83,14 @@ class AgentContext(Protocol):
     async def ask(self, flow: Flow) -> None:
         """Move the flow from NEW to ASKED, before the peer is told of it; raises Refused where it is NEW no more."""
 
-    async def expect(self, tuple4: Tuple4) -> Mode:
-        """Promise to the peer that this tuple, server's side, will be KTLS; the rule's mode; raises Refused if not."""
+    async def ready(self) -> None:
+        """Returns once this node's programs hold connections; a peer that asks before has to wait for that."""
+
+    async def expect(self, tuple4: Tuple4, unless: Collection[State] = ()) -> Mode:
+        """Promise to the peer that this tuple, server's side, will be KTLS; the rule's mode; raises Refused if not.
+
+        `unless`: also where the connection is here, and in one of these states.
+        """
 
     async def leave(self, tuple4: Tuple4) -> None:
         """Promise to the peer that this tuple, server's side, is left alone; raises Refused if its rule has it held."""
@@ -133,6 +139,17 @@ class LeavingProvider(Protocol):
         """Returns once the peer promised that its end is in clear, or will be; raises Refused or Unavailable.
 
         Nothing may have been asked for that flow. After a failure the peer's end may be in clear, and is never TLS.
+        """
+
+
+@runtime_checkable
+class AskingAgain(Protocol):
+    """A key provider that can agree once more on keys for a flow whose first ones died with an agent."""
+
+    async def prepare_again(self, flow: Flow) -> Pending:
+        """As `prepare`, side CLIENT, for a flow that is ASKED: what the peer's end has not used yet is replaced.
+
+        Raises Refused where that end may have used it. Keys are others than any that were agreed on before.
         """
 
 

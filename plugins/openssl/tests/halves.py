@@ -64,6 +64,7 @@ class Half:
         )
         emit, ciphers, mapping = self.events.append, (Cipher.AES_GCM_128,), MemoryMapping(PODS)
         context = Context(who, ciphers, lambda: frozenset(names), self.backend, mapping, emit, in_force.rule)
+        context.begin()
         self.providers = Providers(context, Known(specs), in_force, self.serving)
         keys = Keys(context, self.serving)
         tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)

@@ -35,7 +35,7 @@ def test_it_is_up_to_date() -> None:
         ("types/spec.py", '"""One line for the list of plugins."""', "Spec.summary"),
         ("types/interfaces.py", '"""The pod with that name, None where it is unknown; memory only."""', "by_name"),
         ("types/interfaces.py", '"""Supplies keys for flows."""', "KeyProvider"),
-        ("types/events.py", '"""The connection ended."""', "events.Closed"),
+        ("types/events.py", '"""A process called into a socket that was not open yet."""', "events.Held"),
     ],
 )
 def test_what_has_no_docstring_fails(tmp_path: Path, file: str, text: str, name: str) -> None:

@@ -152,13 +152,17 @@ class Capture:
         if task is not None:
             task.cancel()
 
-    async def stop(self) -> None:
-        """Refuse or release what is still held: nobody will decide about it any more."""
+    async def stop(self, kept: bool = False) -> None:
+        """Refuse or release what is still held: nobody will decide about it any more.
+
+        With `kept` the programs go on holding it, and what the next agent can take over is left to that one.
+        """
         for task in list(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for connection in self._by_cookie.values():
-            if connection.ending.outcome is None and connection.flow.mode > Mode.OBSERVE:
+            undecided = connection.ending.outcome is None and connection.flow.mode > Mode.OBSERVE
+            if undecided and not (kept and connection.can_be_taken_over()):
                 connection.ending.abandon(Reason.SHUTDOWN)
 
     def _emit(self, event: events.Event) -> None:

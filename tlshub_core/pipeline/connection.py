@@ -57,6 +57,13 @@ class Connection:
         if not self._established.done():
             self._established.set_result(event)
 
+    def can_be_taken_over(self) -> bool:
+        """Whether the next agent could secure it: nobody was asked yet, or its own end is the one that asks again."""
+        state, keys = self.ending.state(), self._tools.keys
+        return state is State.NEW or (
+            state in (State.ASKED, State.ARMED) and keys.can_ask_again(self.flow, self.provider)
+        )
+
     async def run(self) -> None:
         """All steps; whatever fails ends in a release by the flow's rule."""
         try:

@@ -62,6 +62,12 @@ class Keys:
         """Of a connecting end that was asked for by an agent before this one; raises as `prepare`."""
         return await self._prepare(provider, flow, again=True)
 
+    def can_ask_again(self, flow: Flow, provider: str) -> bool:
+        """Whether an agent after this one may agree on other keys for the flow, if that provider serves it then."""
+        if provider == LOCAL:
+            return True
+        return flow.side is Side.CLIENT and isinstance(self._running(provider).provider, AskingAgain)
+
     async def _prepare(self, provider: str, flow: Flow, again: bool = False) -> Asked:
         now = time.monotonic_ns()
         self._agent.emit(events.KeysAsked(time_ns=now, flow=flow.id, provider=provider))

@@ -44,12 +44,12 @@ class Repair:
 
     def _walk(self) -> None:
         loop, self._waiting = asyncio.get_running_loop(), False
-        began, before = loop.time(), tuple(self._known.values())
+        began = loop.time()
         table = {kept.seen.cookie: kept for kept in self._backend.flows()}
-        doubtful = [one for one in before if not self._is_as_known(one, table.get(one.flow.cookie))]
         found = [kept for kept in table.values() if self._is_news(kept)]
         for kept in table.values():
             self._tell(kept)
+        doubtful = [one for one in self._known.values() if not self._is_as_known(one, table.get(one.flow.cookie))]
         self._again_at = loop.time() + APART * (loop.time() - began)
         loop.call_later(LATE_S, self._settle, doubtful)
         _log.warning("the flow table was walked: %d of %d connections were not known", len(found), len(table))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -148,3 +149,29 @@ async def test_stopping_ends_what_is_held_and_spares_what_is_open(
     ]
     assert [event.reason for event in said] == [Reason.SHUTDOWN]
     other.close()
+
+
+LEFT = [(Side.CLIENT, State.NEW), (Side.SERVER, State.NEW), (Side.CLIENT, State.ASKED), (Side.CLIENT, State.ARMED)]
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize("state", [State.NEW, State.ASKED, State.ARMED, State.INSTALLING])
+@pytest.mark.parametrize("mode", [Mode.PREFER, Mode.REQUIRE])
+async def test_what_the_next_agent_can_take_over_is_left_to_it(
+    link: Link, mode: Mode, state: State, side: Side, installed: list[tuple[int, Side, bool]]
+) -> None:
+    new, asked = state is State.NEW, state is State.ASKED
+    script = Script(wait=asyncio.Event() if new else None, asked_wait=asyncio.Event() if asked else None)
+    node = MemoryNode(mode, script)
+    cookie = (await node.begin(link, side)).flow.cookie
+    if state is State.INSTALLING:
+        node.backend.move(cookie, State.ARMED, state)
+    await node.capture.stop(kept=True)
+    left = (side, state) in LEFT
+    assert node.backend.table[cookie].state is (state if left else State.REFUSED)
+    assert [event.reason for event in node.said(events.Refused)] == ([] if left else [Reason.SHUTDOWN])
+    if left:
+        node = await node.succeed(mode)
+        node.backend.own(cookie, replace(link.owner, fd=(link.client if side is Side.CLIENT else link.server).fileno()))
+        await node.establish(link, side)
+        assert node.backend.table[cookie].state is State.OPEN

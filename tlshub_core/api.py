@@ -22,6 +22,7 @@ from tlshub_core.types.capture import (
     Owner,
     RuleSet,
     State,
+    Unaccounted,
 )
 from tlshub_core.types.errors import ConfigError, PluginError, Reason, Refused, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.events import Event
@@ -102,6 +103,7 @@ __all__ = [
     "TlsEngine",
     "TlshubError",
     "Tuple4",
+    "Unaccounted",
     "Unavailable",
     "Unsupported",
     "Version",

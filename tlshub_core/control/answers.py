@@ -37,11 +37,16 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Since the agent started: connections by what became of them, and events that were lost."""
+    """Since the agent started: connections by what became of them, and events that were lost.
+
+    `unattended_clear`, `unattended_refused`: decided in the kernel, before the start or where events were lost.
+    """
 
     secured: int
     released_clear: int
     refused: int
+    unattended_clear: int
+    unattended_refused: int
     lost_in_kernel: int
     lost_in_sinks: int
 

@@ -29,6 +29,7 @@ class Ledger:
         self.started_ns = time.monotonic_ns()
         self._counts: Counter[type[Event]] = Counter()
         self._lost = 0
+        self.unattended = (0, 0)
         self._up: defaultdict[SessionKey, deque[int]] = defaultdict(deque)
 
     def emit(self, event: Event) -> None:
@@ -40,6 +41,9 @@ class Ledger:
             self._session(event)
         elif isinstance(event, events.Lost):
             self._lost += event.count
+        elif isinstance(event, events.Unattended):
+            released, refused = self.unattended
+            self.unattended = (released + event.released, refused + event.refused)
 
     def count(self, kind: type[Event]) -> int:
         """How many of that type there were."""

@@ -125,6 +125,8 @@ def _totals(parts: Parts) -> Totals:
         secured=count(events.Secured),
         released_clear=count(events.ReleasedClear),
         refused=count(events.Refused),
+        unattended_clear=parts.ledger.unattended[0],
+        unattended_refused=parts.ledger.unattended[1],
         lost_in_kernel=parts.ledger.lost,
         lost_in_sinks=sum(one.failed + one.dropped for one in parts.sinks.counts()),
     )

@@ -115,6 +115,8 @@ def _of_agent(event: Event) -> str:
             return f"Session with node '{event.node}' at {event.address} is down ({_dialler(event)}): {why}"
         case events.Lost():
             return f"{event.count} events were lost on their way to '{event.sink}'"
+        case events.Unattended():
+            return f"Without an agent, {event.released} connections were released in clear, {event.refused} refused"
         case events.Reloaded():
             detail = f": {event.detail}" if event.detail else ""
             return f"{'Reloaded' if event.ok else 'Could not reload'} {event.what}{detail}"

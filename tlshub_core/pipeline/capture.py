@@ -24,6 +24,7 @@ from tlshub_core.types.capture import (
     FlowSpoke,
     Overrun,
     State,
+    Unaccounted,
 )
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Mode
@@ -61,8 +62,16 @@ class Capture:
                 _log.error("%d events of the kernel were lost", event.lost)
                 self._emit(events.Lost(time_ns=time.monotonic_ns(), sink="ring buffer", count=event.lost))
                 self._repair.request()
+            case Unaccounted():
+                self._unattended(event)
             case _:
                 self._about(event)
+
+    def _unattended(self, event: Unaccounted) -> None:
+        released, refused = event.released, event.refused
+        _log.warning("without an agent, %d connections were released in clear, %d refused", released, refused)
+        now = time.monotonic_ns()
+        self._emit(events.Unattended(time_ns=now, released=released, refused=refused, since_ns=event.since_ns))
 
     def _seen(self, seen: FlowSeen) -> Connection:
         known = self._by_cookie.get(seen.cookie)

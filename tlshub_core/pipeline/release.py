@@ -56,16 +56,20 @@ def deny(backend: CaptureBackend, cookie: int, states: Sequence[State] = HELD) -
 def refuse(backend: CaptureBackend, cookie: int, tuple4: Tuple4, side: Side, sock: socket | None) -> None:
     """Deny the flow for good in the kernel, then destroy its socket, which wakes every waiter and resets the peer."""
     deny(backend, cookie, (*HELD, State.OPEN))
+    if not reset(cookie, tuple4, side) and sock is not None:
+        disconnect(sock)
+
+
+def reset(cookie: int, tuple4: Tuple4, side: Side) -> bool:
+    """Destroy a refused socket of this network namespace; false where it is not there, or cannot be had."""
     try:
-        if not sockdiag.destroy(cookie, tuple4, side) and sock is not None:
-            _disconnect(sock)
+        return sockdiag.destroy(cookie, tuple4, side)
     except OSError as error:
         _log.error("cannot reset the refused connection %d: %s; its calls are denied all the same", cookie, error)
-        if sock is not None:
-            _disconnect(sock)
+        return False
 
 
-def _disconnect(sock: socket) -> None:
+def disconnect(sock: socket) -> None:
     """Reset through the descriptor: the socket may live in a network namespace that is not the agent's."""
     with contextlib.suppress(OSError):  # a socket that is already closed needs no reset
         sockdiag.disconnect(sock.fileno())

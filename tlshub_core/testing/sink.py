@@ -47,6 +47,7 @@ def one_of_each(flow: UUID | None = None, text: str = "text") -> list[Event]:
         events.SessionUp(time_ns=at, node=text, address="10.0.0.2", dialler=True, library=text),
         events.SessionDown(time_ns=at, node=text, address="", dialler=False, reason=Reason.CLOSED, detail=text),
         events.Lost(time_ns=at, sink=text, count=1),
+        events.Unattended(time_ns=at, released=3, refused=2**62, since_ns=0),
         events.Reloaded(time_ns=at, what=text, ok=False, detail=text),
         events.Bypass(time_ns=at, on=True, seconds=60, detail=text),
         events.TakenOver(

@@ -140,7 +140,19 @@ class FlowKept:
     owned: FlowOwned | None
 
 
-CaptureEvent = FlowSeen | FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | Overrun
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unaccounted:
+    """Decisions of the programs alone that no FlowDecided tells, nor ever will; each decision is told once, in one way.
+
+    They were made while no agent ran, the one before having ended at `since_ns` (0: not known), or in an overrun.
+    """
+
+    released: int
+    refused: int
+    since_ns: int
+
+
+CaptureEvent = FlowSeen | FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | Overrun | Unaccounted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,18 @@ class Lost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unattended(Event):
+    """Connections that were released in clear, or refused, in the kernel alone, and that no other event tells of.
+
+    While no agent ran, the one before having ended at `since_ns` (0: not known), or where kernel events were lost.
+    """
+
+    released: int
+    refused: int
+    since_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reloaded(Event):
     """Rules or mapping were read again."""
 
@@ -171,7 +183,7 @@ class Bypass(Event):
 
 KINDS: tuple[type[Event], ...] = (
     Connecting, Held, Owned, KeysAsked, KeysReady, Secured, ReleasedClear, Refused, Closed, SessionUp, SessionDown,
-    Lost, Reloaded, Bypass, TakenOver,
+    Lost, Unattended, Reloaded, Bypass, TakenOver,
 )  # fmt: skip
 
 

@@ -7,5 +7,6 @@
 #include "inq.bpf.h"
 #include "adopt.bpf.h"
 #include "calls.bpf.h"
+#include "sweep.bpf.h"
 
 char _license[] SEC("license") = "GPL";

@@ -8,7 +8,7 @@ enum state { NEW = 1, ASKED, ARMED, INSTALLING, OPEN, REFUSED, CLEAR };
 enum side { CLIENT = 1, SERVER = 2 };
 enum call { RECEIVES, SENDS, SHUTS_DOWN }; // into a held socket
 enum mode { BYPASS, OBSERVE, PREFER, REQUIRE };
-enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL, PASSTHROUGH, NOT_TLS };
+enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL, PASSTHROUGH, NOT_TLS, UNATTENDED };
 enum first { TLS_FIRST = 1, OTHER_FIRST };
 
 struct address { u64 word[2]; }; // network byte order, IPv4 as IPv4-mapped IPv6
@@ -28,7 +28,8 @@ struct flow {
     struct owner owner; // who had it last; whoever believes it looks at the socket
     u32 local_isn, remote_isn;
     u64 established;
-    u64 reserve[5];
+    u32 tried, pad; // who had it when the guard ended it, plus one
+    u64 reserve[4];
 };
 
 struct settings {
@@ -36,8 +37,13 @@ struct settings {
     u32 agent, cgroup_level, syn_jiffies;
     u16 peering_port, pad;
     u64 agent_since;
-    u64 reserve[8];
+    u64 life, unattended; // which agent this is; which one is dead, and nobody came for long
+    u64 guard; // the process that is at work since an agent died
+    u64 reserve[5];
 };
+
+// Decisions of the programs alone, and how many of these an agent has reported; `since`: when the agent before ended.
+struct tally { u64 released, refused, released_told, refused_told, since, reserve[3]; };
 
 #define NOBODY_WAITS (~0ULL) // a deadline: it begins with the next call
 #define MARK (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
@@ -51,13 +57,14 @@ struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } pulse SEC(".maps"); // when the agent last did something for any flow
 struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, struct tally); } tally SEC(".maps");
 
 enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED, SPOKE };
 struct header { u32 kind, pad; u64 cookie, time; };
 struct seen { struct header head; struct tuple tuple; u32 rule; u8 side, mode, state, syn_held; struct owner owner; u32 passthrough, pad; };
 struct established { struct header head; u32 local_isn, remote_isn; };
 struct owned { struct header head; struct owner owner; u64 held; };
-struct decided { struct header head; u32 state, reason; };
+struct decided { struct header head; u32 state, reason; u64 number; };
 struct spoke { struct header head; u32 tls, pad; };
 struct closed { struct header head; u32 state, restarts; u64 held_ns, sent, received; };
 
@@ -99,10 +106,44 @@ static __always_inline bool move_state(struct flow *f, u32 from, u32 to)
     return __sync_val_compare_and_swap(&f->state, from, to) == from;
 }
 
+// Which decision of its kind this is: an agent that was told of so many at once does not count it again.
+static __always_inline u64 count_decision(u32 state)
+{
+    u32 zero = 0;
+    struct tally *t = bpf_map_lookup_elem(&tally, &zero);
+    if (!t)
+        return 0;
+    return 1 + (state == CLEAR ? __sync_fetch_and_add(&t->released, 1) : __sync_fetch_and_add(&t->refused, 1));
+}
+
 static __always_inline void decide(struct flow *f, u64 cookie, u32 state, u32 reason)
 {
-    struct decided e = { .head = header(DECIDED, cookie), .state = state, .reason = reason };
+    struct decided e = { .head = header(DECIDED, cookie), .state = state, .reason = reason, .number = count_decision(state) };
     emit(&e, sizeof(e));
+}
+
+// Whether the agent works, and this flow waits in a crowd of others: the deadlines are for an agent that does not.
+static __always_inline bool in_a_crowd(const struct flow *f, u64 now)
+{
+    struct settings *c = config();
+    u64 *latest = pulse_of_agent();
+    return c && latest && now < *latest + c->gate_ns && now < f->deadline + c->handshake_ns;
+}
+
+static __always_inline bool is_over(const struct flow *f, u64 now)
+{
+    return now > f->deadline && !in_a_crowd(f, now);
+}
+
+// At its deadline a flow that nobody was asked about is released where its rule prefers only; any other is refused.
+static __always_inline void expire(struct flow *f, u64 cookie, u32 state)
+{
+    u32 to = f->mode == PREFER && state == NEW ? CLEAR : REFUSED;
+    if (!move_state(f, state, to))
+        return;
+    if (to == CLEAR)
+        f->opened = bpf_ktime_get_ns();
+    decide(f, cookie, to, DEADLINE);
 }
 
 // A socket is ours where sockops marked it. The mark is two callback flags together, because one alone may be another

@@ -31,22 +31,6 @@ static __always_inline bool ours(struct tcp_sock *tp)
     return id == c->cgroup;
 }
 
-// At its deadline a flow that nobody was asked about is released where its rule prefers only; any other is refused.
-static __always_inline void expire(struct flow *f, u64 cookie, u32 state)
-{
-    u32 to = f->mode == PREFER && state == NEW ? CLEAR : REFUSED;
-    if (move_state(f, state, to))
-        decide(f, cookie, to, DEADLINE);
-}
-
-// Whether the agent works, and this flow waits in a crowd of others: the gate's deadline is for an agent that does not.
-static __always_inline bool in_a_crowd(const struct flow *f, u64 now)
-{
-    struct settings *c = config();
-    u64 *latest = pulse_of_agent();
-    return c && latest && now < *latest + c->gate_ns && now < f->deadline + c->handshake_ns;
-}
-
 extern const void tcp_splice_read __ksym;
 
 // Whether calls go to the TLS layer already: the kernel sets rx_conf first, then the protocol's functions, then the
@@ -72,7 +56,7 @@ static __always_inline void advance(struct socket *sock, struct tcp_sock *tp, st
     } else if (f->deadline == NOBODY_WAITS) {
         struct settings *c = config();
         f->deadline = now + (c ? c->gate_ns : 0);
-    } else if (now > f->deadline && !in_a_crowd(f, now)) {
+    } else if (is_over(f, now)) {
         expire(f, cookie, state);
     }
 }

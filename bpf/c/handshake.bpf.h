@@ -6,6 +6,7 @@
 #include "rules.bpf.h"
 
 #define RETRIES_MORE 8 // 4 ms * 2^8 is about TCP's own first timeout of 1 s, so patience stays what it was
+#define HOPELESS 1
 
 // Volatile, or the compiler merges the reads of both branches into one through a changed context pointer.
 static __always_inline struct tuple tuple_of(volatile struct bpf_sock_ops *s)
@@ -56,19 +57,23 @@ static __always_inline bool is_warm(const struct address *peer, u64 now)
     return c && answered && now < *answered + c->warm_ns;
 }
 
-// The SYN waits where the peer's agent did not answer just now; TCP then repeats it soon, and as patiently as before.
+// A SYN that waits is repeated soon, and as patiently as before; one that will never go makes connect() fail soon.
 static __always_inline void hold_syn(struct bpf_sock_ops *s, struct flow *f)
 {
     int retries = 6;
-    if (is_warm(&f->tuple.remote, f->born))
-        return;
     bpf_getsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
     f->syn_held = 1;
     f->syn_retries = retries;
-    retries += RETRIES_MORE;
+    retries = f->state == REFUSED ? HOPELESS : retries + RETRIES_MORE;
     if (retries > 127)
         retries = 127;
     bpf_setsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
+}
+
+// It waits where the peer's agent did not answer just now; not under passthrough, where that is asked later.
+static __always_inline bool syn_waits(const struct flow *f)
+{
+    return f->state == REFUSED || (f->state == NEW && !f->passthrough && !is_warm(&f->tuple.remote, f->born));
 }
 
 // The socket may connect again, or its program may look.
@@ -79,13 +84,24 @@ static __always_inline void restore_retries(struct bpf_sock_ops *s, struct flow 
         bpf_setsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
 }
 
-static __always_inline u32 first_state(struct bpf_sock_ops *s, u8 mode)
+// Why a connection is decided upon as it begins; 0 where it is not. Long after an agent died nobody comes in time to
+// secure what begins, so its owner is not made to wait.
+static __always_inline u32 decided_first(struct bpf_sock_ops *s, const struct settings *c, u8 mode)
+{
+    if (mode <= OBSERVE)
+        return 0;
+    if (c->unattended && c->unattended == c->life)
+        return UNATTENDED;
+    return is_mptcp(s) ? MPTCP : 0;
+}
+
+static __always_inline u32 first_state(u8 mode, bool owed, u32 why)
 {
     if (mode <= OBSERVE)
         return CLEAR;
-    if (is_mptcp(s))
-        return mode == REQUIRE ? REFUSED : CLEAR;
-    return NEW;
+    if (!why)
+        return owed ? ASKED : NEW;
+    return owed || mode == REQUIRE ? REFUSED : CLEAR;
 }
 
 // Whether the peer was promised this connection: then no rule that changed since may let it go in clear.
@@ -125,12 +141,11 @@ static __always_inline void none_of_ours(struct bpf_sock_ops *s)
 }
 
 // The mark comes first: a marked socket whose flow could not be written is denied, not let through.
-static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flow *f)
+static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flow *f, u32 why)
 {
     u32 flags = s->bpf_sock_ops_cb_flags;
     bpf_sock_ops_cb_flags_set(s, flags | MARK);
-    // Under passthrough the peer is asked later, and the SYN has nothing to wait for.
-    if (f->side == CLIENT && f->state == NEW && !f->passthrough && s->op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+    if (s->op == BPF_SOCK_OPS_TCP_CONNECT_CB && syn_waits(f))
         hold_syn(s, f);
     if (bpf_map_update_elem(&flows, &cookie, f, BPF_ANY)) {
         if (f->mode == OBSERVE)
@@ -140,11 +155,15 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
     }
     if (f->side == SERVER)
         keep_promise(f, cookie, &f->tuple);
+    if (why == UNATTENDED) { // the events' room is for those whom an agent can still do something about
+        count_decision(f->state);
+        return;
+    }
     report(cookie, f);
     if (f->side == SERVER && f->passthrough)
         leave_as_told(f, cookie, &f->tuple);
-    if (f->state == REFUSED || (f->state == CLEAR && f->mode > OBSERVE))
-        decide(f, cookie, f->state, MPTCP);
+    if (why)
+        decide(f, cookie, f->state, why);
 }
 
 static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
@@ -168,10 +187,11 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
     f.rule = r ? r->rule : 0;
     f.passthrough = r && r->mode > OBSERVE ? r->passthrough : 0;
     f.mode = r && r->mode > OBSERVE ? r->mode : owed ? REQUIRE : OBSERVE;
-    f.state = owed ? ASKED : first_state(s, f.mode);
+    u32 why = decided_first(s, c, f.mode);
+    f.state = first_state(f.mode, owed, why);
     if (owner) // none of those that no rule matches: they need not wait for it
         note_descriptor(s->sk, owner);
-    enter(s, cookie, &f);
+    enter(s, cookie, &f, why);
 }
 
 static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
@@ -248,6 +268,21 @@ static __always_inline void late(struct bpf_sock_ops *s, u64 cookie)
         begin(s, cookie, CLIENT);
 }
 
+// A SYN that waits is repeated ever later. Before each time it is seen whether its connection's time is up: then it goes
+// with this one, or connect() fails with the next.
+static __always_inline void repeats(struct bpf_sock_ops *s, u64 cookie)
+{
+    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    int retries = HOPELESS;
+    if (!f || !f->syn_held || s->state != SK_SYN_SENT)
+        return;
+    u32 state = f->state;
+    if (state < ARMED && is_over(f, bpf_ktime_get_ns()))
+        expire(f, cookie, state);
+    if (f->state == REFUSED)
+        bpf_setsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
+}
+
 static __always_inline int syn_timeout(u64 cookie)
 {
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
@@ -267,6 +302,9 @@ int on_sockops(struct bpf_sock_ops *s)
         break;
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
         begin(s, cookie, CLIENT);
+        break;
+    case BPF_SOCK_OPS_RTO_CB:
+        repeats(s, cookie);
         break;
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
         if (simultaneous(cookie))

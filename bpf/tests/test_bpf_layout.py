@@ -25,26 +25,29 @@ MEMBERS = {
     "seen": (layout.SEEN, "head tuple rule side mode state syn_held owner passthrough pad"),
     "established": (layout.ESTABLISHED, "head local_isn remote_isn"),
     "owned": (layout.OWNED, "head owner held"),
-    "decided": (layout.DECIDED, "head state reason"),
+    "decided": (layout.DECIDED, "head state reason number"),
     "spoke": (layout.SPOKE, "head tls pad"),
     "closed": (layout.CLOSED, "head state restarts held_ns sent received"),
     "settings": (
         layout.SETTINGS,
         "cgroup handshake_ns gate_ns warm_ns settled agent cgroup_level syn_jiffies peering_port pad "
-        "agent_since reserve",
+        "agent_since life unattended guard reserve",
     ),
     "flow": (
         layout.FLOW,
         "state rule side mode syn_held syn_retries restarts born deadline held opened fin reported reporter first "
-        "passthrough proven tuple owner local_isn remote_isn established reserve",
+        "passthrough proven tuple owner local_isn remote_isn established tried pad reserve",
     ),
+    "tally": (layout.TALLY, "released refused released_told refused_told since reserve"),
+    "sweep": (layout.SWEEP, "life died give_up found replaced pad"),
+    "swept": (layout.SWEPT, "cookie state side tuple owner reserve"),
     "query": (layout.QUERY, "remote port side has_comm pad comm"),
     "ask": (layout.ASK, "query rule mode found pad"),
     "move": (layout.MOVE, "cookie born deadline from to before pad"),
     "promise": (layout.PROMISE, "tuple until before pad"),
     "row": (layout.ROW, "network mask port_low port_high sides mode has_comm family rule passthrough comm"),
 }
-IN_BTF = ("tuple", "settings", "flow", "query", "ask", "move")
+IN_BTF = ("tuple", "settings", "flow", "query", "ask", "move", "tally", "sweep", "swept")
 
 
 def offsets(name: str) -> dict[str, int]:

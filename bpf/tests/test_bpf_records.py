@@ -102,8 +102,9 @@ def test_the_other_kinds(cookie: int, time: int, one: int, two: int, state: Stat
     who = Owner(pid=one or 1, fd=9, inode=two, comm="app")
     owned = owner_bytes(two, one or 1, 9, b"app") + layout.U64.pack(1)
     assert of(3, owned) == FlowOwned(cookie=cookie, time_ns=time, owner=who, held=True)
-    decided = layout.U32.pack(state) + layout.U32.pack(4)
+    decided = layout.U32.pack(state) + layout.U32.pack(4) + layout.U64.pack(time)
     assert of(4, decided) == FlowDecided(cookie=cookie, time_ns=time, state=state, reason=Reason.TABLE_FULL)
+    assert layout.number_of(record(4, cookie, time, decided)) == time
     assert of(6, layout.U64.pack(1)) == FlowSpoke(cookie=cookie, time_ns=time, tls=True)
     closed = layout.U32.pack(state) + layout.U32.pack(one) + b"".join(map(layout.U64.pack, (1, 2, 3)))
     assert of(5, closed) == FlowClosed(
@@ -129,9 +130,9 @@ def test_a_record_of_another_length_is_refused(kind: int, size: int) -> None:
 
 
 def test_unknown_values_are_refused() -> None:
-    for body in (layout.U32.pack(0) + layout.U32.pack(1), layout.U32.pack(6) + layout.U32.pack(99)):
+    for state, reason in ((0, 1), (6, 99)):
         with pytest.raises(ValueError):
-            layout.decode(record(4, 1, 1, body))
+            layout.decode(record(4, 1, 1, layout.U32.pack(state) + layout.U32.pack(reason) + layout.U64.pack(1)))
 
 
 def test_too_many_rows_are_refused() -> None:

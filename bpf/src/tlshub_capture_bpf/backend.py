@@ -13,16 +13,19 @@ from functools import partial
 from pathlib import Path
 
 from tlshub_capture_bpf import layout, signals
+from tlshub_capture_bpf.guarding import Guarding, end_guard
 from tlshub_capture_bpf.kept import kept
 from tlshub_capture_bpf.libbpf import Call, Libbpf, RingBuffer, passed_over
 from tlshub_capture_bpf.maps import Map, Shape
 from tlshub_capture_bpf.pins import CALLS, LINKS, MAPS, Pins, pinned
 from tlshub_capture_bpf.programs import ADOPT, CGROUP, MOVE, OBJECT, SOCKOPS, Programs
+from tlshub_capture_bpf.tally import Tally
 from tlshub_core.api import (
     Address,
     CaptureEvent,
     CaptureSettings,
     FlowClosed,
+    FlowDecided,
     FlowKept,
     FlowSeen,
     Level,
@@ -63,6 +66,7 @@ class LibbpfBackend:
         self._flows: Map | None = None
         self._gate = self._attached = False
         self._ring: RingBuffer | None = None
+        self._guarding: Guarding | None = None
         self._batch: list[CaptureEvent] = []
         self._ready = asyncio.Event()
         self._lost = 0
@@ -106,7 +110,12 @@ class LibbpfBackend:
         programs = Programs(library, self._path, gate=self._gate, table_size=settings.table_size, pins=pins)
         self._programs = programs
         self._maps(library, programs)
-        self._configure(programs, rules, settings, since=self._settled(programs) if marking else None)
+        life = time.monotonic_ns()
+        if self._gate:
+            self._guarding = Guarding(programs, life, settings.handshake_ns, os.getpid())
+            self._guarding.start()
+        self._configure(programs, rules, settings, life, since=self._settled(programs) if marking else None)
+        self._settle()
         if self._gate and not marking:  # else the kernel was asked already, and all that is marked has its entry
             signals.check(programs)
             self._adopt(programs)
@@ -117,6 +126,7 @@ class LibbpfBackend:
         self._flows = programs.map("flows", layout.FLOW.size)
         self._warm = programs.map("warm", 8)
         self._warm.clear(layout.ADDRESS_SIZE)  # an earlier agent's sessions are gone
+        self._tally = Tally(programs.map("tally", layout.TALLY.size).fd)
         self._lost_count = mmap.mmap(programs.map("lost", 8).fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
         (self._lost,) = layout.U64.unpack_from(self._lost_count)
         self._move = programs.call(MOVE, layout.MOVE.size)
@@ -134,7 +144,9 @@ class LibbpfBackend:
         assert value is not None, "an array has all its values"
         return int(layout.SETTINGS.unpack(value)[4])
 
-    def _configure(self, programs: Programs, rules: RuleSet, settings: CaptureSettings, since: int | None) -> None:
+    def _configure(
+        self, programs: Programs, rules: RuleSet, settings: CaptureSettings, life: int, since: int | None
+    ) -> None:
         tick = time.clock_getres(CLOCK_MONOTONIC_COARSE)
         depth = len(settings.cgroup.resolve().relative_to(settings.cgroup_root).parts)
         value = layout.SETTINGS.pack(
@@ -147,6 +159,9 @@ class LibbpfBackend:
             depth,
             max(1, round(SYN_TIMEOUT_S / tick)),
             settings.peering_port,
+            0,
+            0,
+            life,
             0,
             0,
         )
@@ -171,9 +186,12 @@ class LibbpfBackend:
 
     def _record(self, record: bytes) -> None:
         try:
-            self._batch.append(layout.decode(record))
+            event = layout.decode(record)
         except ValueError as error:  # raised here it would be lost in the C library that calls
             _log.error("%s: passed over", error)
+            return
+        if not isinstance(event, FlowDecided) or self._tally.is_news(event.state, layout.number_of(record)):
+            self._batch.append(event)
 
     def _drain(self) -> None:
         assert self._ring is not None
@@ -182,7 +200,15 @@ class LibbpfBackend:
         if lost != self._lost:
             self._batch.append(Overrun(lost=lost - self._lost))
             self._lost = lost
+            self._settle()
         self._ready.set()
+
+    def _settle(self) -> None:
+        """Tell of the decisions that no event will; the flows themselves are found by a walk over the table."""
+        found = self._tally.settle()
+        if found is not None:
+            self._batch.append(found)
+            self._ready.set()
 
     async def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
         """Batches of events, in the order of the ring buffer."""
@@ -262,6 +288,7 @@ class LibbpfBackend:
         try:
             self._libbpf = library = Libbpf()
             self._pins = pins = Pins(library, settings.pins)
+            end_guard(library, pins)
             names, flows, move = pins.names(LINKS), pins.get(MAPS, "flows"), pins.get(CALLS, MOVE)
             pins.drop(SOCKOPS)
             self._opened += filter(None, (flows, move))
@@ -278,6 +305,7 @@ class LibbpfBackend:
             asyncio.get_running_loop().remove_reader(self._ring.fileno())
             self._ring.close()
             self._lost_count.close()
+            self._tally.close()
             self._ring = None
         if self._programs is not None:
             self._programs.close()
@@ -285,7 +313,11 @@ class LibbpfBackend:
         while self._opened:
             os.close(self._opened.pop())
         if self._pins is not None:
-            if unpin or (self._pins.fresh and not self._attached):
+            nothing_left = unpin or (self._pins.fresh and not self._attached)
+            if self._guarding is not None:
+                self._guarding.end(stop=nothing_left)
+                self._guarding = None
+            if nothing_left:
                 self._pins.drop(SOCKOPS)  # what it marks, the others hold
                 self._pins.remove()
             self._pins.release()

@@ -33,11 +33,15 @@ OWNER = struct.Struct("=QIi16s")
 SEEN = struct.Struct("=24x40sIBBBB32sII")
 ESTABLISHED = struct.Struct("=24xII")
 OWNED = struct.Struct("=24x32sQ")
-DECIDED = struct.Struct("=24xII")
+DECIDED = struct.Struct("=24xIIQ")
 SPOKE = struct.Struct("=24xII")
 CLOSED = struct.Struct("=24xIIQQQ")
-SETTINGS = struct.Struct("=QQQQQIIIHHQ64x")
-FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s32sIIQ40x")
+SETTINGS = struct.Struct("=QQQQQIIIHHQQQQ40x")
+TALLY = struct.Struct("=QQQQQ24x")
+SWEEP = struct.Struct("=QQIIII")
+SWEPT = struct.Struct("=QII40s32s16x")
+LIFE_AT, GUARD_AT = 64, 80  # in SETTINGS
+FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s32sIIQ4x4x32x")
 ROW = struct.Struct("=16s16sHHBBBBII16s")
 RULESET = struct.Struct("=II")
 MAX_ROWS = 256
@@ -120,7 +124,7 @@ def _owned(cookie: int, time_ns: int, data: bytes) -> FlowOwned:
 
 
 def _decided(cookie: int, time_ns: int, data: bytes) -> FlowDecided:
-    state, reason = DECIDED.unpack(data)
+    state, reason, _ = DECIDED.unpack(data)
     return FlowDecided(cookie=cookie, time_ns=time_ns, state=State(state), reason=_REASONS[reason])
 
 
@@ -150,6 +154,12 @@ _DECODERS: dict[int, Callable[[int, int, bytes], CaptureEvent]] = {
     5: _closed,
     6: _spoke,
 }
+
+
+def number_of(record: bytes) -> int:
+    """Which decision of its kind it is that an event of a FlowDecided tells."""
+    number: int = DECIDED.unpack(record)[2]
+    return number
 
 
 def decode(record: bytes) -> CaptureEvent:

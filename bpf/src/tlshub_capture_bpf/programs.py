@@ -19,7 +19,7 @@ SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
 ADOPT = "adopt"
 MOVE = "move_flow"  # pinned, for those who come when no agent runs
-RUN = frozenset({MOVE, "promise", "leave", "ask_rule", "announce", "arm_probe"})
+RUN = frozenset({MOVE, "promise", "leave", "ask_rule", "announce", "sweep", "arm_probe"})
 CGROUP = ("wall", "hold_fin", SOCKOPS)  # sockops last: what it marks, the others must already hold
 
 
@@ -78,12 +78,13 @@ class Programs:
         """A map of the object by name."""
         return Map(self._libbpf, self._libbpf.code("bpf_map__fd", self._map(name)), value_size)
 
+    def descriptor(self, name: str) -> int:
+        """That of a program."""
+        return self._libbpf.code("bpf_program__fd", self._programs[name])
+
     def call(self, name: str, size: int = 0) -> Call:
         """One of those that are RUN, with a context of that size."""
-        return Call(self._libbpf, self._fd(name), size)
-
-    def _fd(self, name: str) -> int:
-        return self._libbpf.code("bpf_program__fd", self._programs[name])
+        return Call(self._libbpf, self.descriptor(name), size)
 
     def attach(self, cgroup: Path) -> list[str]:
         """Attach all, the gate before the programs that mark sockets; returns names in order."""
@@ -91,7 +92,7 @@ class Programs:
         tracing = sorted(name for name in self._programs if name not in apart) if self._gate else []
         marking = CGROUP if self._gate else (SOCKOPS,)
         if self._pins is not None:
-            self._pins.put(CALLS, MOVE, self._fd(MOVE))
+            self._pins.put(CALLS, MOVE, self.descriptor(MOVE))
         for name in tracing:
             self._links.trace(name, self._programs[name])
         directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)

@@ -35,6 +35,7 @@ from tlshub_core.process import say
 from tlshub_core.providers import Providers
 from tlshub_core.reloading import Reloading
 from tlshub_core.ruling import Ruling
+from tlshub_core.supervisor import Supervisor
 from tlshub_core.types.capture import RuleSet
 from tlshub_core.types.flow import Mode
 from tlshub_core.types.interfaces import CaptureBackend, MappingSource
@@ -79,7 +80,7 @@ class Agent:
         self._config, self._chosen, self._registry = config, chosen, registry
         self._sinks, self._again, self._ledger = sinks, again, Ledger(sinks.emit)
         self._in_force, self._serving = InForce(config), Serving(config.keys.provider)
-        self._stop = asyncio.Event()
+        self._stop, self._supervisor = asyncio.Event(), Supervisor()
 
     async def run(self) -> None:
         """Start, serve until told to stop, and let go."""
@@ -100,7 +101,8 @@ class Agent:
             self._take_over(capture.take_over(backend.flows(), before_ns), older, backend)
             context.begin()
             ruling = Ruling(backend, rules, self._ledger.emit)
-            reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit)
+            during = self._supervisor.reloading
+            reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit, during)
             signals.watch(self._stop.set, reloading.reload)
             parts = Parts(
                 backend=name,
@@ -121,7 +123,10 @@ class Agent:
             stack.push_async_callback(control.stop)  # first of all: commands are about what is there
             process.settle_memory()
             say("\nCapture module is running. Press Ctrl+C to stop.\nMonitoring TCP connections...\n")
-            await feed(backend, capture, self._stop)
+            async with self._supervisor.watched():
+                self._supervisor.ready(f"capturing: backend '{name}', {len(rules.names)} rules")
+                await feed(backend, capture, self._stop)
+            self._supervisor.stopping()
             say("\nCleaning up...")
 
     async def _mapping(self, stack: AsyncExitStack) -> MappingSource | None:

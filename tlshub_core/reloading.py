@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from tlshub_core.config import Config
 from tlshub_core.in_force import InForce
@@ -20,7 +21,7 @@ from tlshub_core.types.interfaces import MappingSource
 
 
 class Reloading:
-    """Takes rules and mapping from the files again; `again` reads the configuration."""
+    """Takes rules and mapping from the files again; `again` reads the configuration, `during` is entered meanwhile."""
 
     def __init__(
         self,
@@ -30,16 +31,18 @@ class Reloading:
         ruling: Ruling,
         providers: Providers,
         emit: Callable[[Event], None],
+        during: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._in_force, self._again, self._mapping, self._ruling = in_force, again, mapping, ruling
-        self._providers, self._emit = providers, emit
+        self._providers, self._emit, self._during = providers, emit, during
         self._lock = asyncio.Lock()
 
     async def reload(self) -> None:
         """Mapping, then rules; each all or nothing: what is wrong keeps the old one. Raises TlshubError, OSError."""
         async with self._lock:
             try:
-                await self._reload()
+                with self._during():
+                    await self._reload()
             except (TlshubError, OSError) as error:
                 self._said(ok=False, detail=str(error))
                 raise

@@ -30,12 +30,16 @@ def become() -> None:
     os.setresuid(UID, UID, UID)
 
 
-def got_through(attempts: Iterable[Attempt]) -> list[str]:
-    """Those that the stranger was not refused with EPERM or EACCES; what this kernel does not have is passed over."""
+def got_through(attempts: Iterable[Attempt], enter: Callable[[], object] = lambda: None) -> list[str]:
+    """Those that the stranger was not refused with EPERM or EACCES; what this kernel does not have is passed over.
+
+    `enter` is what root does for it before, such as changing to another network namespace.
+    """
     ours, theirs = Pipe(duplex=False)
     pid = os.fork()
     if not pid:
         try:
+            enter()
             become()
             theirs.send_bytes(json.dumps([f"{name}: {said}" for name, do in attempts if (said := tried(do))]).encode())
         finally:

@@ -73,10 +73,13 @@ class Agent:
         if self.running:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
-        _wait(lambda: not self.running, f"the agent of '{self.node}' does not stop")
-        if self._child is not None:
-            assert self._child.wait() == 0, self.log[-2000:]
-            self._child = None
+        assert self.ended() in (0, None), self.log[-2000:]
+
+    def ended(self) -> int | None:
+        """Wait until it is gone; how it ended, as `Popen.returncode`, or None where somebody else started it."""
+        _wait(lambda: not self.running, f"the agent of '{self.node}' does not end")
+        child, self._child = self._child, None
+        return child.wait() if child is not None else None
 
     def start(self, changes: Mapping[str, str] | None = None) -> None:
         """Start it, with a changed configuration; `ready` waits until it captures."""

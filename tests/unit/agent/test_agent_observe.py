@@ -56,9 +56,12 @@ class Running:
         fields = {"cgroup": self.cgroup, "provider": self.provider, "port": self.port, "rule": rule, "mode": mode}
         (self.folder / "capture.toml").write_text(CONFIG.format(**fields, existing=existing))
 
-    def start(self) -> None:
-        """Start, and wait until it monitors; skips where the machine does not let it load its programs."""
-        command = [*COMMAND, "run", str(self.folder / "capture.toml")]
+    def start(self, *before: str) -> None:
+        """Start, and wait until it monitors; skips where the machine does not let it load its programs.
+
+        `before` are words before the command's, such as a program that gives up rights and then runs it.
+        """
+        command = [*before, *COMMAND, "run", str(self.folder / "capture.toml")]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         until(lambda: "Monitoring" in self.text() or self.process.poll() is not None)

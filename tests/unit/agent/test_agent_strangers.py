@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.memory import unlocked
 from tests.stranger import UID, got_through, on_file, on_process, on_programs, on_socket
 from tests.unit.agent.test_agent_observe import Running, agent
 from tlshub_core.privileges import RUNNING, excess
@@ -86,20 +87,5 @@ def test_pages_that_may_hold_keys_are_locked(agent: Running) -> None:
     agent.start()
     if "memory is not locked" in agent.text():
         pytest.skip("this machine does not let the agent lock its memory (needs CAP_IPC_LOCK)")
-    mappings = list(writable(Path(f"/proc/{agent.process.pid}/smaps")))
-    assert len(mappings) > 20
-    assert [name for name, fields in mappings if "lo" not in fields["VmFlags"].split()] == []
-    assert {fields["Swap"].split()[0] for _, fields in mappings} == {"0"}
+    assert unlocked(agent.process.pid) == []
     assert agent.end() == 0, agent.text()
-
-
-def writable(smaps: Path) -> list[tuple[str, dict[str, str]]]:
-    """Private writable mappings by their first line, with their fields; those of devices and of the kernel are none."""
-    found: list[tuple[str, dict[str, str]]] = []
-    for line in smaps.read_text().splitlines():
-        key, _, value = line.partition(":")
-        if "-" in key and " " in line.split(":")[0]:
-            found.append((line, {}))
-        else:
-            found[-1][1][key] = value
-    return [one for one in found if one[0].split()[1] == "rw-p"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,19 +18,24 @@ PATIENCE_S = 90.0
 
 
 class Agent:
-    """Starts as the lab started it; `changes` are 'table.key' to TOML values, 'rules' is text behind the file.
+    """Starts as the lab started it (lab/bin/agent); `changes` are 'table.key' to TOML values.
 
-    'program' is a Python file that runs in the place of the command 'tlshub-capture', 'python' another interpreter.
+    'rules' is text behind the file, 'program' a Python file that runs in the place of 'tlshub-capture', 'python'
+    another interpreter.
     """
 
     def __init__(self, node: str, folder: Path) -> None:
         self.node, self._folder = node, folder
-        self.pid = int((folder / "agent.pid").read_text())
-        self._words = _kept(folder / "agent.words", Path(f"/proc/{self.pid}/cmdline")).split(b"\0")[:-1]
+        self._words = (folder / "agent.words").read_bytes().split(b"\0")[:-1]
         self._original = _kept(folder / "capture.original", self.configuration).decode()
         self._child: subprocess.Popen[bytes] | None = None
         self.changes: Mapping[str, str] = {}
         self._mark = 0
+
+    @property
+    def pid(self) -> int:
+        """The process that was started last."""
+        return int((self._folder / "agent.pid").read_text())
 
     @property
     def configuration(self) -> Path:
@@ -75,6 +82,11 @@ class Agent:
             self.signal(signal.SIGTERM)
         assert self.ended() in (0, None), self.log[-2000:]
 
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        assert self.ended() in (-signal.SIGKILL, None)
+
     def ended(self) -> int | None:
         """Wait until it is gone; how it ended, as `Popen.returncode`, or None where somebody else started it."""
         _wait(lambda: not self.running, f"the agent of '{self.node}' does not end")
@@ -86,12 +98,12 @@ class Agent:
         self.changes = changes or {}
         self.configure(self.changes)
         self._from = len(self.log)
-        python, command, *arguments = map(os.fsdecode, self._words)
-        program = [self.changes.get("python", python), self.changes.get("program", command)]
+        command, *arguments = map(os.fsdecode, self._words)
+        program = [self.changes.get("python", sys.executable), self.changes.get("program") or _path(command)]
         words = ["on", self.node, *program, *arguments]
         with (self._folder / "agent.log").open("ab") as log:
             self._child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
-        self.pid = self._child.pid
+        (self._folder / "agent.pid").write_text(f"{self._child.pid}\n")
 
     def ready(self) -> None:
         """Wait until it captures."""
@@ -106,6 +118,12 @@ class Agent:
                 table, _, name = key.rpartition(".")
                 text = _set(text, table, name, value)
         self.configuration.write_text(text + changes.get("rules", ""))
+
+
+def _path(command: str) -> str:
+    found = shutil.which(command)
+    assert found, command
+    return found
 
 
 def _kept(copy: Path, source: Path) -> bytes:

@@ -21,6 +21,8 @@ import tlshub_capture_openssl.engine
 import tlshub_capture_podmap_file.source
 
 import tlshub_core.agent
+import tlshub_core.cli.detach
+import tlshub_core.detaching
 from tests.lab.kit.agent import READY
 from tests.lab.kit.job import Job, Say
 from tests.lab.kit.node import Node
@@ -28,6 +30,8 @@ from tlshub_core.cli.main import main
 
 PRELOADED = (
     tlshub_core.agent,
+    tlshub_core.cli.detach,
+    tlshub_core.detaching,
     tlshub_capture_bpf.backend,
     tlshub_capture_openssl.engine,
     tlshub_capture_podmap_file.source,
@@ -51,6 +55,7 @@ class Agents:
         """Stop those that are too many, start those that lack, and wait until they capture."""
         for name in [name for name in self._jobs if name not in names]:
             self._jobs.pop(name).kill(signal.SIGTERM)
+            self.detach(name)
         lacking = [name for name in names if name not in self._jobs]
         for name in lacking:
             (self._folder / f"{name}.log").unlink(missing_ok=True)
@@ -58,6 +63,10 @@ class Agents:
             self._jobs[name] = self._nodes[name].start(work)
         for name in lacking:
             self._ready(name)
+
+    def detach(self, name: str) -> None:
+        """No program of that node's agent, which has ended, is in the kernel any more."""
+        self._nodes[name].start(partial(_detach, file=self._nodes[name].agent.configuration)).result()
 
     def _configuration(self, name: str) -> Path:
         """The lab's, without a key log, which costs a file access for each connection."""
@@ -72,6 +81,10 @@ class Agents:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the agent of '{name}' does not start: {log.read_text()}")
             time.sleep(0.02)
+
+
+def _detach(_say: Say, file: Path) -> None:
+    main(["detach", str(file)], standalone_mode=False)
 
 
 def _agent(_say: Say, file: Path, rule: str, log: Path) -> None:

@@ -83,11 +83,14 @@ def first(both: dict[str, Node], ways: tuple[Variant, ...], marker: str) -> tupl
 
 
 def turns(both: dict[str, Node], ways: tuple[Variant, ...], servers: Servers) -> Rounds:
-    """What is measured in turns."""
+    """What is measured in turns; it begins without any agent."""
+    agents = Agents(both, FOLDER, f"{CAPTURED}:require")
+    for name in both:
+        agents.detach(name)
     return Rounds(
         client=both["node-a"],
         servers=servers,
-        agents=Agents(both, FOLDER, f"{CAPTURED}:require"),
+        agents=agents,
         variants=ways,
         target=float(os.environ.get("BENCH_SECONDS", 1.5)),
     )

@@ -16,10 +16,12 @@ _CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(_CHECKOUT), str(_CHECKOUT / "lab")]
 
 from tests.lab.kit.node import Node  # noqa: E402
+from tests.lab.kit.pins import detach  # noqa: E402
 from tests.lab.kit.ports import Ports  # noqa: E402
 from tests.lab.kit.tlshub import Module, kernel_complaints  # noqa: E402
 from tests.lab.kit.wire import Wire  # noqa: E402
 
+TABLE = "capture.table_size"
 Changes = Mapping[str, Mapping[str, str]]
 
 
@@ -97,6 +99,8 @@ def _agents(request: pytest.FixtureRequest, nodes: dict[str, Node]) -> None:
     stale = [n for n in nodes.values() if not n.agent.running or n.agent.changes != wanted[n.name]]
     for node in stale:
         node.agent.stop()
+        if TABLE in {*node.agent.changes, *wanted[node.name]}:
+            detach(node)  # its size is that of its first agent
     for node in stale:
         node.agent.start(wanted[node.name])
     for node in stale:

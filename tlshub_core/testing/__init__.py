@@ -42,6 +42,7 @@ _HOMES = {
 _ASSERTING = (
     "backend",
     "backend_harness",
+    "backend_flows",
     "backend_rules",
     "conformance",
     "ends",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tlshub_core.testing.backend_flows import BackendFlows
 from tlshub_core.testing.backend_harness import OBSERVE, Witness, settings_for
 from tlshub_core.testing.backend_rules import BackendRules
 from tlshub_core.testing.cgroup import bpf_descriptors, programs_on
@@ -31,7 +32,7 @@ from tlshub_core.types.flow import Mode, Side, Tuple4
 HOME = ip_address("127.0.0.1")
 
 
-class CaptureBackendConformance(BackendRules):
+class CaptureBackendConformance(BackendFlows, BackendRules):
     """A backend sees what the rules name, tells it rightly, moves states atomically, and leaves nothing behind.
 
     Features: 'light' (where rules only observe, nothing is loaded that could hold), 'installed'.

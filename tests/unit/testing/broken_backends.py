@@ -12,6 +12,7 @@ from tlshub_core.api import (
     CaptureEvent,
     CaptureSettings,
     FlowEstablished,
+    FlowKept,
     FlowSeen,
     Mode,
     Probe,
@@ -140,3 +141,27 @@ class TestTakesRulesThatItCannotKeep(Sound):
                 self.inner.replace(rules)
             except Unsupported:
                 self.inner.replace(rule_set([replace(match, mode=Mode.OBSERVE) for match in rules.matches]))
+
+
+class TestKeepsNoNumbers(Sound):
+    breaks = "test_the_flow_table_tells_what_the_events_told"
+
+    class Backend(Around):
+        def flows(self) -> Sequence[FlowKept]:
+            return [replace(row, established=None) for row in self.inner.flows()]
+
+
+class TestTellsOfStatesThatWere(Sound):
+    breaks = "test_the_flow_table_tells_what_the_events_told"
+
+    class Backend(Around):
+        def flows(self) -> Sequence[FlowKept]:
+            return [replace(row, seen=replace(row.seen, state=State.CLEAR)) for row in self.inner.flows()]
+
+
+class TestRetiresWhatIsNotThere(Sound):
+    breaks = "test_there_is_nothing_to_retire_where_nothing_is_pinned"
+
+    class Backend(Around):
+        async def retire(self, settings: CaptureSettings) -> Sequence[str]:
+            return [*await self.inner.retire(settings), "phantom"]

@@ -84,7 +84,7 @@ class Agents:
 
 
 def _detach(_say: Say, file: Path) -> None:
-    main(["detach", str(file)], standalone_mode=False)
+    assert not main(["detach", str(file)], standalone_mode=False), "see its message"
 
 
 def _agent(_say: Say, file: Path, rule: str, log: Path) -> None:

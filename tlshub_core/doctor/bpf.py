@@ -42,7 +42,8 @@ def bpffs(root: Path, folder: Path) -> Probe:
     if kind != "bpf":
         remedy = "mount -t bpf bpf /sys/fs/bpf, or set 'pins' in '[capture]'"
         return failed(f"'{folder}' is on '{kind}', not on a BPF file system", remedy)
-    return ok(f"'{folder}' is on the BPF file system at '{at}'")
+    pinned = "; an agent's programs are pinned" if (root / str(folder).lstrip("/")).exists() else ""
+    return ok(f"'{folder}' is on the BPF file system at '{at}'{pinned}")
 
 
 def mounted(root: Path, folder: Path) -> tuple[str, str]:

@@ -28,6 +28,9 @@ def test_mounts(tmp_path: Path) -> None:
     assert bpf.cgroup(tmp_path, group).level is WARNING
     _put(tmp_path, "proc/self/mounts", MOUNTS)
     assert bpf.bpffs(tmp_path, pins).level is OK
+    assert bpf.bpffs(tmp_path, pins).message == "'/sys/fs/bpf/tlshub' is on the BPF file system at '/sys/fs/bpf'"
+    (tmp_path / "sys/fs/bpf/tlshub").mkdir(parents=True)
+    assert bpf.bpffs(tmp_path, pins).message.endswith("; an agent's programs are pinned")
     assert bpf.bpffs(tmp_path, Path("/sys/fs/bpffoo")).level is FAILED
     assert bpf.cgroup(tmp_path, group).message == "'/sys/fs/cgroup' is not there"
     (tmp_path / "sys/fs/cgroup").mkdir(parents=True)

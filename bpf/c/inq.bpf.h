@@ -50,7 +50,7 @@ static __always_inline int undecrypted(struct tcp_sock *tp, struct tls_sw_contex
 static __always_inline int in_queue(struct tcp_sock *tp)
 {
     int queued = tp->rcv_nxt - tp->copied_seq;
-    bool ended = BPF_CORE_READ((struct sock *)tp, sk_flags) >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
+    bool ended = BPF_CORE_READ((struct sock *)tp, __sk_common.skc_flags) >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
     return queued - (queued && ended); // a FIN takes a number, and is no byte
 }
 

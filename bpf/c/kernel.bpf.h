@@ -62,8 +62,8 @@ struct sk_buff { struct sk_buff *next; u32 len, data_len, end; unsigned char *he
 struct tcp_skb_cb { u32 seq, end_seq; };
 struct proto { void *recvmsg; };
 struct proto_ops { void *splice_read; };
-struct sock_common { unsigned short skc_family; volatile unsigned char skc_state; struct proto *skc_prot; };
-struct sock { struct sock_common __sk_common; u16 sk_protocol; unsigned long sk_flags; long sk_rcvtimeo, sk_sndtimeo; struct socket *sk_socket; struct sock_cgroup_data sk_cgrp_data; struct sk_buff_head sk_receive_queue; };
+struct sock_common { unsigned short skc_family; unsigned long skc_flags; volatile unsigned char skc_state; struct proto *skc_prot; };
+struct sock { struct sock_common __sk_common; u16 sk_protocol; long sk_rcvtimeo, sk_sndtimeo; struct socket *sk_socket; struct sock_cgroup_data sk_cgrp_data; struct sk_buff_head sk_receive_queue; };
 struct tcp_ulp_ops { char name[16]; };
 struct inet_connection_sock { u32 icsk_rto; const struct tcp_ulp_ops *icsk_ulp_ops; void *icsk_ulp_data; };
 struct tcp_sock {

@@ -93,8 +93,8 @@ class LibbpfBackend:
 
         What an earlier agent left pinned is taken over, also where these rules only observe: it would go on holding.
         """
-        self._gate = any(match.mode > Mode.OBSERVE for match in rules.matches) or pinned(settings.pins)
         try:
+            self._gate = any(match.mode > Mode.OBSERVE for match in rules.matches) or pinned(settings.pins)
             self._libbpf = Libbpf()
             if self._gate:
                 self._pins = Pins(self._libbpf, settings.pins)
@@ -283,9 +283,9 @@ class LibbpfBackend:
 
     async def retire(self, settings: CaptureSettings) -> Sequence[str]:
         """See `CaptureBackend`."""
-        if not settings.pins.exists():
-            return ()
         try:
+            if not settings.pins.exists():
+                return ()
             self._libbpf = library = Libbpf()
             self._pins = pins = Pins(library, settings.pins)
             end_guard(library, pins)

@@ -15,6 +15,8 @@ from tlshub_core.types.flow import Flow
 from tlshub_core.types.interfaces import AgentContext
 from tlshub_core.types.keys import Cipher
 
+MARGIN_S = 0.5  # before the deadline: who waited for an agent in vain says so, and the programs do not come first
+
 
 async def ask(provider: str, agent: AgentContext, dialler: Dialler, flow: Flow) -> SessionPending:
     """Agree on keys for the flow, by that provider's name; raises Refused and Unavailable.
@@ -23,14 +25,28 @@ async def ask(provider: str, agent: AgentContext, dialler: Dialler, flow: Flow) 
     """
     session = await session_to(agent, dialler, flow)
     await agent.ask(flow)
-    if session.ended is not None:
-        # It ended meanwhile and nothing was sent; from here on the flow can only become KTLS or be refused.
-        session = await session_to(agent, dialler, flow)
+    if session.ended is None:
+        try:
+            return await _asked(provider, agent, session, flow)
+        except Unavailable:
+            if not _lost(session):
+                raise
+    # The session ended, maybe because that agent is restarted: it is asked anew, once. The flow may only become KTLS
+    # or be refused by now.
+    return await _asked(provider, agent, await session_to(agent, dialler, flow), flow)
+
+
+async def _asked(provider: str, agent: AgentContext, session: Session, flow: Flow) -> SessionPending:
     nonce, ciphers = secrets.token_bytes(NONCE_SIZE), tuple(agent.ciphers)
     ready = await session.ask(Secure(flow=flow.id, tuple4=flow.tuple, provider=provider, nonce=nonce, ciphers=ciphers))
     cipher = _agreed(session, ready, ciphers)
     context = exporter.context(flow.id, flow.tuple, nonce, ready.nonce, cipher)
     return SessionPending(session.engine, context, cipher, provider)
+
+
+def _lost(session: Session) -> bool:
+    """Whether its connection broke or was closed by the other agent: neither agent's word ended it."""
+    return session.ended is not None and session.ended.reason is Reason.PEER_UNREACHABLE
 
 
 def check_known(agent: AgentContext, flow: Flow) -> None:
@@ -45,7 +61,7 @@ async def session_to(agent: AgentContext, dialler: Dialler, flow: Flow) -> Sessi
     peer = flow.peer
     check_known(agent, flow)
     address = peer.address if peer is not None and peer.address is not None else flow.remote.address
-    session = await dialler.session(address)
+    session = await dialler.session(address, flow.deadline_ns / 1e9 - MARGIN_S)
     if peer is not None and peer.name != session.node:
         message = f"the agent at '{address}' is node '{session.node}', the mapping says '{peer.name}'"
         raise Refused(message, Reason.PEER_UNVERIFIED)

@@ -28,11 +28,22 @@ class Dialler:
         self._jitter = random.Random()
         self.dials = 0
 
-    async def session(self, address: Address) -> Session:
+    async def session(self, address: Address, until: float = 0.0) -> Session:
         """A session to the agent at that address; many callers share one dial, which a caller's end does not stop.
 
-        Raises Unavailable or, where the peer failed verification, Refused; at once while a back-off lasts.
+        Raises Unavailable or, where the peer failed verification, Refused; at once while a back-off lasts. Where its
+        agent was there lately, it is dialled again, for one who can wait until `until` (time.monotonic()).
         """
+        while True:
+            try:
+                return await self._session(address)
+            except Unavailable:
+                again = self._peer(address).again_at(until)
+                if again is None:
+                    raise
+            await asyncio.sleep(again - time.monotonic())
+
+    async def _session(self, address: Address) -> Session:
         peer = self._peer(address)
         current = peer.session if peer.session is not None and peer.session.ended is None else None
         if current is not None and not current.worn():
@@ -95,7 +106,7 @@ class Dialler:
         ended = await session.run()
         timer.cancel()
         if peer.session is session:
-            peer.session = None
+            peer.session, peer.seen = None, time.monotonic()
             self._agent.warm(peer.address, False)
         self._down(peer, session.node, ended)
 
@@ -109,7 +120,8 @@ class Dialler:
 
     def _failed(self, peer: Peer, error: Refused | Unavailable) -> Failure:
         settings = self._settings
-        wait = min(settings.backoff_cap_s, settings.backoff_base_s * 2 ** min(peer.failures, MAX_DOUBLINGS))
+        doublings = 0 if peer.lately() else min(peer.failures, MAX_DOUBLINGS)
+        wait = min(settings.backoff_cap_s, settings.backoff_base_s * 2**doublings)
         peer.failures += 1
         peer.retry_at = time.monotonic() + wait * self._jitter.uniform(0.5, 1.0)
         peer.failure = Failure(reason=error.reason, message=str(error), refused=isinstance(error, Refused))

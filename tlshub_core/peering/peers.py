@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
 from tlshub_core.peering.session import Session
 from tlshub_core.types.errors import Reason, Refused, Unavailable
 from tlshub_core.types.flow import Address
+
+LATELY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,10 @@ class Failure:
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """An address that was dialled; `retry_at` is time.monotonic(), `readers` those of retired sessions too."""
+    """An address that was dialled; `retry_at` and `seen` are time.monotonic(), `readers` those of retired sessions too.
+
+    `seen` is when a session to it ended last.
+    """
 
     address: Address
     session: Session | None = None
@@ -35,7 +41,17 @@ class Peer:
     failure: Failure | None = None
     failures: int = 0
     retry_at: float = 0.0
+    seen: float = -math.inf
     readers: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def lately(self) -> bool:
+        """Whether its agent was there until a moment ago: one that is restarted is back soon."""
+        return time.monotonic() < self.seen + LATELY_S
+
+    def again_at(self, until: float) -> float | None:
+        """When to dial once more for one who can wait until then; None where that is too late, or not worth waiting."""
+        at = max(self.retry_at, time.monotonic())
+        return at if self.lately() and at < until else None
 
     def idle(self) -> bool:
         """Whether it can be forgotten."""

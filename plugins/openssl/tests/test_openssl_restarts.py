@@ -59,7 +59,7 @@ async def test_one_that_was_never_there_is_not_waited_for(nodes: Nodes) -> None:
     began = time.monotonic()
     for number in range(10):
         assert (await fails_new(pair, 40_001 + number)).reason is Reason.PEER_UNREACHABLE
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.0
 
 
 async def test_nor_is_one_that_is_another_now(nodes: Nodes) -> None:
@@ -72,4 +72,4 @@ async def test_nor_is_one_that_is_another_now(nodes: Nodes) -> None:
     await pair.server.start(pair.server_agent)
     began = time.monotonic()
     assert isinstance(await fails(pair, ends(40_002, 5.0)[0]), Refused)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 3.0

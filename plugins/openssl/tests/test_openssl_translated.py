@@ -29,11 +29,11 @@ def accepted(flow: Flow, how: str, wait_s: float) -> Flow:
 
 @pytest.mark.parametrize("how", ["source", "destination", "both"])
 async def test_it_is_asked_already_and_so_never_in_clear(nodes: Nodes, how: str) -> None:
-    pair = nodes(stranger_grace_s=0.05, translated_s=0.3)
+    pair = nodes(stranger_grace_s=0.05, translated_s=1.0)
     await pair.start()
     client, server = pairs.flows(40_001)
     (await pair.client.prepare(client)).discard()
-    server = accepted(server, how, wait_s=0.6)  # longer than a promise is fresh: it was when the connection came
+    server = accepted(server, how, wait_s=1.3)  # longer than a promise is fresh: it was when the connection came
     with pytest.raises(Unavailable) as caught:
         await pair.server.prepare(server)
     assert caught.value.reason is Reason.NOT_YOURS

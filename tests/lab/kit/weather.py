@@ -23,8 +23,8 @@ _CHAINS = {
 def filtered(node: Node, *rules: tuple[str, str]) -> Iterator[None]:
     """Rules of nftables meanwhile, each a chain ('input' and 'output' to drop, the others to translate) and a rule."""
     chains = {name: [rule for chain, rule in rules if chain == name] for name in dict(rules)}
-    bodies = (f"chain {name} {{ {_CHAINS[name]}; {'; '.join(lines)}; }}" for name, lines in chains.items())
-    _nft(node, f"table inet lab {{ {' '.join(bodies)} }}")
+    bodies = ("\n".join((f"chain {name} {{", _CHAINS[name], *lines, "}")) for name, lines in chains.items())
+    _nft(node, "\n".join(("table inet lab {", *bodies, "}")))
     try:
         yield
     finally:

@@ -93,9 +93,11 @@ class Capture:
 
         Clients first: where both ends are on this node, the accepting one waits for what the connecting one offers.
         """
-        older = [one for one in kept if one.seen.time_ns < before_ns and one.seen.cookie not in self._by_cookie]
+        older = [one for one in kept if one.seen.time_ns < before_ns]
         found = [self._beginning.taken(one) for one in sorted(older, key=lambda one: one.seen.side)]
-        return [self._start(connection) for connection in found if connection is not None]
+        taken = [self._start(connection) for connection in found if connection is not None]
+        self._repair.complete([one for one in kept if one.seen.time_ns >= before_ns])
+        return taken
 
     async def _run(self, connection: Connection) -> None:
         cookie = connection.flow.cookie
@@ -161,17 +163,14 @@ class Capture:
         if task is not None:
             task.cancel()
 
-    async def stop(self, kept: bool = False) -> None:
-        """Refuse or release what is still held: nobody will decide about it any more.
-
-        With `kept` the programs go on holding it, and what the next agent can take over is left to that one.
-        """
+    async def stop(self) -> None:
+        """The programs go on holding; what the next agent could not take over is refused, and its program told so."""
         for task in list(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for connection in self._by_cookie.values():
             undecided = connection.ending.outcome is None and connection.flow.mode > Mode.OBSERVE
-            if undecided and not (kept and connection.can_be_taken_over()):
+            if undecided and not connection.can_be_taken_over():
                 connection.ending.abandon(Reason.SHUTDOWN)
 
     def _emit(self, event: events.Event) -> None:

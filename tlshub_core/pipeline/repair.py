@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from tlshub_core.pipeline.connection import Connection
@@ -46,13 +46,18 @@ class Repair:
         loop, self._waiting = asyncio.get_running_loop(), False
         began = loop.time()
         table = {kept.seen.cookie: kept for kept in self._backend.flows()}
-        found = [kept for kept in table.values() if self._is_news(kept)]
-        for kept in table.values():
-            self._tell(kept)
+        found = self.complete(table.values())
         doubtful = [one for one in self._known.values() if not self._is_as_known(one, table.get(one.flow.cookie))]
         self._again_at = loop.time() + APART * (loop.time() - began)
         loop.call_later(LATE_S, self._settle, doubtful)
-        _log.warning("the flow table was walked: %d of %d connections were not known", len(found), len(table))
+        _log.warning("the flow table was walked: %d of %d connections were not known", found, len(table))
+
+    def complete(self, table: Collection[FlowKept]) -> int:
+        """Begin those of which nobody told, and tell of all what may not have been told; how many were not known."""
+        found = [kept for kept in table if self._is_news(kept)]
+        for kept in table:
+            self._tell(kept)
+        return len(found)
 
     def _is_news(self, kept: FlowKept) -> bool:
         known = self._known.get(kept.seen.cookie)

@@ -129,26 +129,12 @@ async def test_a_failure_of_a_flow_that_is_gone_is_no_failure(link: Link) -> Non
     link.client.sendall(b"not reset")
 
 
-@pytest.mark.parametrize("mode", [Mode.PREFER, Mode.REQUIRE])
-async def test_stopping_ends_what_is_held_and_spares_what_is_open(
-    link: Link, mode: Mode, installed: list[tuple[int, Side, bool]]
-) -> None:
-    other = Link.make()
-    node = MemoryNode(mode)
+async def test_stopping_spares_what_is_open(link: Link, installed: list[tuple[int, Side, bool]]) -> None:
+    node = MemoryNode()
     await node.begin(link)
     await node.establish(link)
-    node.provider.script = Script(wait=asyncio.Event())
-    await node.begin(other)
     await node.capture.stop()
     assert node.backend.table[link.cookie].state is State.OPEN
-    held = node.backend.table[other.cookie].state
-    assert held is (State.CLEAR if mode is Mode.PREFER else State.REFUSED)
-    said: list[events.ReleasedClear | events.Refused] = [
-        *node.said(events.ReleasedClear),
-        *node.said(events.Refused),
-    ]
-    assert [event.reason for event in said] == [Reason.SHUTDOWN]
-    other.close()
 
 
 LEFT = [(Side.CLIENT, State.NEW), (Side.SERVER, State.NEW), (Side.CLIENT, State.ASKED), (Side.CLIENT, State.ARMED)]
@@ -166,7 +152,7 @@ async def test_what_the_next_agent_can_take_over_is_left_to_it(
     cookie = (await node.begin(link, side)).flow.cookie
     if state is State.INSTALLING:
         node.backend.move(cookie, State.ARMED, state)
-    await node.capture.stop(kept=True)
+    await node.capture.stop()
     left = (side, state) in LEFT
     assert node.backend.table[cookie].state is (state if left else State.REFUSED)
     assert [event.reason for event in node.said(events.Refused)] == ([] if left else [Reason.SHUTDOWN])

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
+from socket import socket
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
@@ -16,7 +18,7 @@ from tlshub_core.pipeline.descriptor import cookie_of
 from tlshub_core.pipeline.race import EAGER_S
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.node import ISNS, Link, MemoryNode
-from tlshub_core.testing.scripted import Script, wiped
+from tlshub_core.testing.scripted import Script, ScriptedProvider, wiped
 from tlshub_core.types.capture import Owner, State
 from tlshub_core.types.errors import Reason, Refused, Unavailable, Unsupported
 from tlshub_core.types.flow import Mode, Side
@@ -47,6 +49,9 @@ class Flows(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.node = MemoryNode(Mode.PREFER)
         self.second = self.node.add("second")
+        self.nodes = [self.node]
+        self.asked_before: set[int] = set()
+        self.installs: Counter[int] = Counter()
         self.waits: list[asyncio.Event] = []
         self.links: list[Link] = []
         self.install_error: Exception | None = None
@@ -55,6 +60,8 @@ class Flows(RuleBasedStateMachine):
 
     def install(self, sock: object, keys: FlowKeys, side: Side) -> None:
         assert not wiped(keys), "keys that are wiped already would be zeros on the wire"
+        assert isinstance(sock, socket)
+        self.installs[cookie_of(sock)] += 1
         if self.install_error is not None:
             raise self.install_error
 
@@ -132,6 +139,16 @@ class Flows(RuleBasedStateMachine):
     def kernel_changes_its_mind(self, error: Exception | None) -> None:
         self.install_error = error
 
+    @rule(killed=st.booleans(), error=ERRORS)
+    def agent_restarts(self, killed: bool, error: Exception | None) -> None:
+        """By SIGKILL or in order; what was under way in it is gone, what it held is not."""
+        self.runner.run(self.node.die() if killed else self.node.capture.stop())
+        table = self.node.backend.table.items()
+        self.asked_before |= {cookie for cookie, entry in table if entry.state in PROMISED - {State.OPEN}}
+        self.node = self.runner.run(self.node.succeed(Mode.PREFER, Script(prepare_error=error)))
+        self.second = self.node.add("second")
+        self.nodes.append(self.node)
+
     @rule()
     def time_passes(self) -> None:
         self.runner.run(asyncio.sleep(EAGER_S))
@@ -150,7 +167,16 @@ class Flows(RuleBasedStateMachine):
         for cookie, history in self.node.backend.histories.items():
             if State.CLEAR in history and PROMISED & set(history):
                 assert history[-2:] == [State.ASKED, State.CLEAR], history
-                assert cookie in self.node.provider.refused | self.second.refused, history
+                assert cookie not in self.asked_before, history
+                assert any(cookie in provider.refused for provider in self.providers()), history
+
+    def providers(self) -> list[ScriptedProvider]:
+        running = (one.provider for node in self.nodes for one in node.serving.running.values())
+        return [provider for provider in running if isinstance(provider, ScriptedProvider)]
+
+    @invariant()
+    def keys_go_into_a_socket_once(self) -> None:
+        assert not self.installs or max(self.installs.values()) == 1
 
     @invariant()
     def decided_is_decided(self) -> None:
@@ -159,11 +185,13 @@ class Flows(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.settle()
-        self.runner.run(self.node.capture.stop())
-        self.runner.run(self.node.settle())
+        self.agent_restarts(False, None)
+        for cookie in self.node.backend.table:
+            self.node.backend.expire(cookie)
+        self.settle()
         self.clear_only_where_the_peer_knows()
         assert {entry.state for entry in self.node.backend.table.values()} <= ENDED
-        assert all(map(wiped, [*self.node.provider.given, *self.second.given]))
+        assert all(wiped(keys) for provider in self.providers() for keys in provider.given)
         self.runner.close()
         self.patch.stop()
         for link in self.links:

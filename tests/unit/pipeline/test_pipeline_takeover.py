@@ -144,12 +144,16 @@ async def test_an_event_of_the_sockets_connection_before_is_not_mistaken(link: L
     assert node.said(events.Closed) == []
 
 
-async def test_what_began_with_this_agent_is_left_to_its_event(link: Link) -> None:
+@pytest.mark.parametrize("passed_over", [False, True])
+async def test_what_began_with_this_agent_is_its_own(link: Link, installed: Installed, passed_over: bool) -> None:
     node, began = MemoryNode(), time.monotonic_ns()
     node.backend.begin(Side.CLIENT, link.tuple4, cookie=link.cookie, owner=link.owner)
+    node.backend.establish(link.cookie, ISNS)
+    if passed_over:
+        node.backend.take_events()
     assert node.capture.take_over(node.backend.flows(), began) == []
     await node.settle()
-    assert len(node.said(events.Connecting)) == 1
+    assert [len(node.said(kind)) for kind in (events.Connecting, events.TakenOver, events.Secured)] == [1, 0, 1]
 
 
 async def test_a_flow_that_closes_while_it_is_taken_over_is_not(link: Link) -> None:

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tlshub_capture_bpf.backend import BTF
 from tlshub_capture_bpf.libbpf import PRINT_CALLBACK, Libbpf
+from tlshub_capture_bpf.probing import BTF
 from tlshub_capture_bpf.programs import Programs
 
 # Of other kernels than this one, asked for where they exist: names with three underscores, and what 6.4 renamed.

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from tlshub_capture_bpf import layout, signals
+from tlshub_capture_bpf import layout, probing, signals
 from tlshub_capture_bpf.guarding import Guarding, end_guard
 from tlshub_capture_bpf.kept import kept
 from tlshub_capture_bpf.libbpf import Call, Libbpf, RingBuffer, passed_over
@@ -28,7 +28,6 @@ from tlshub_core.api import (
     FlowDecided,
     FlowKept,
     FlowSeen,
-    Level,
     Mode,
     Overrun,
     Probe,
@@ -41,13 +40,11 @@ from tlshub_core.api import (
 )
 from tlshub_core.namespaces import everywhere
 
-BTF = Path("/sys/kernel/btf/vmlinux")
 SETTLED_NS = 300_000_000_000  # longer than a connection may take to be established
 CLOCK_MONOTONIC_COARSE = 6  # its resolution is the kernel's tick
 SYN_TIMEOUT_S = 0.004
 NEVER_ANSWERED = 0
 BPF_MAP_TYPE_ARRAY = 2
-PROBE_TABLE = 16
 PIECE = 64  # of a batch: in between the connections that are on their way go on
 _log = logging.getLogger("tlshub.capture")
 ZERO = layout.U32.pack(0)
@@ -74,19 +71,7 @@ class LibbpfBackend:
 
     async def probe(self) -> Probe:
         """Whether libbpf, BTF and the compiled programs are there."""
-        try:
-            library = Libbpf()
-        except OSError as error:
-            return Probe(level=Level.FAILED, message=f"libbpf: {error}", remedy="apt-get install libbpf1")
-        if not BTF.exists():
-            return Probe(level=Level.FAILED, message=f"no BTF in '{BTF}'", remedy="a kernel with CONFIG_DEBUG_INFO_BTF")
-        if not self._path.exists():
-            return Probe(
-                level=Level.FAILED,
-                message=f"no compiled programs in '{self._path}'",
-                remedy="install the wheel of 'tlshub-capture-bpf', or build it with clang and libbpf-dev",
-            )
-        return _loads(library, self._path)
+        return probing.probe(self._path)
 
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
         """Load and attach; raises Unavailable where the kernel refuses, Unsupported where it cannot hold.
@@ -326,17 +311,3 @@ class LibbpfBackend:
 
 def _beginning(row: FlowKept) -> int:
     return row.seen.time_ns
-
-
-def _loads(library: Libbpf, path: Path) -> Probe:
-    """Whether the kernel takes the programs; loaded and not attached, they do nothing."""
-    version = f"libbpf {library.version()}"
-    try:
-        Programs(library, path, gate=True, table_size=PROBE_TABLE).close()
-    except OSError as error:
-        if isinstance(error, PermissionError) and os.geteuid():
-            remedy = "ask as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
-            return Probe(level=Level.WARNING, message=f"{version}; this user cannot try the gate", remedy=remedy)
-        message = f"{version}; the kernel does not take the gate ({error.strerror}): only mode 'observe' works"
-        return Probe(level=Level.WARNING, message=message, remedy="a kernel with CONFIG_TLS and BPF trampolines")
-    return Probe(level=Level.OK, message=f"{version}; the kernel takes the gate")

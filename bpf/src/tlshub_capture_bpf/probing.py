@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether this machine can load the programs, and whether its kernel takes the gate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.programs import Programs
+from tlshub_core.api import Level, Probe
+
+BTF = Path("/sys/kernel/btf/vmlinux")
+PROBE_TABLE = 16
+
+
+def probe(path: Path) -> Probe:
+    """Whether libbpf, BTF and the programs compiled in `path` are there, and what the kernel takes of these."""
+    try:
+        library = Libbpf()
+    except OSError as error:
+        return Probe(level=Level.FAILED, message=f"libbpf: {error}", remedy="apt-get install libbpf1")
+    if not BTF.exists():
+        return Probe(level=Level.FAILED, message=f"no BTF in '{BTF}'", remedy="a kernel with CONFIG_DEBUG_INFO_BTF")
+    if not path.exists():
+        return Probe(
+            level=Level.FAILED,
+            message=f"no compiled programs in '{path}'",
+            remedy="install the wheel of 'tlshub-capture-bpf', or build it with clang and libbpf-dev",
+        )
+    return _loads(library, path)
+
+
+def _loads(library: Libbpf, path: Path) -> Probe:
+    """Whether the kernel takes the programs; loaded and not attached, they do nothing."""
+    version = f"libbpf {library.version()}"
+    try:
+        Programs(library, path, gate=True, table_size=PROBE_TABLE).close()
+    except OSError as error:
+        if isinstance(error, PermissionError) and os.geteuid():
+            remedy = "ask as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
+            return Probe(level=Level.WARNING, message=f"{version}; this user cannot try the gate", remedy=remedy)
+        message = f"{version}; the kernel does not take the gate ({error.strerror}): only mode 'observe' works"
+        return Probe(level=Level.WARNING, message=message, remedy="a kernel with CONFIG_TLS and BPF trampolines")
+    return Probe(level=Level.OK, message=f"{version}; the kernel takes the gate")

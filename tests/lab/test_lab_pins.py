@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.kit.attempt import try_to
+from tests.lab.kit.attempt import serve_whom_it_may, try_to
 from tests.lab.kit.chat import Chat
 from tests.lab.kit.hold import stopped
 from tests.lab.kit.node import Node
@@ -40,6 +40,8 @@ def test_killed_upgraded_stopped_and_back(node_a: Node, node_b: Node, wire: Wire
     chat = Chat(node_a, node_b, going, marker)
     kill(node_a)
     before = loaded("prog")["gate_send"]
+    serving = partial(serve_whom_it_may, way=IPV4, port=nobody, talk=receives_first, content=content)
+    assert node_b.start(serving).heard() == "listening"
     waiting = node_a.start(partial(try_to, way=IPV4, port=nobody, content=content))
     again(node_a, {"plugin.libbpf.object": f'"{later}"'})
     assert (folder(node_a) / "maps/novel").exists(), "the later release is not at work"

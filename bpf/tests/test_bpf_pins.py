@@ -94,6 +94,23 @@ def test_what_happened_to_nobodys_ears_is_passed_over_and_the_table_tells(
     asyncio.run(test())
 
 
+def test_pins_that_are_cleared_away_by_mistake_end_nothing_while_the_agent_lives(
+    here: CaptureSettings, talker: Talker
+) -> None:
+    async def test() -> None:
+        for turn in ("attached", "taken over"):
+            if turn == "taken over":
+                async with running(REQUIRE, here):
+                    pass
+            async with running(REQUIRE, here) as backend:
+                (here.pins / "links/on_sockops").unlink()
+                talker.open(1, 1)
+                assert len(backend.flows()) == 2 and programs_on(here.cgroup) == 1
+                talker.close()
+
+    asyncio.run(test())
+
+
 def test_two_agents_at_once(here: CaptureSettings) -> None:
     async def test() -> None:
         async with running(REQUIRE, here):

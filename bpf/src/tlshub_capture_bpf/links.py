@@ -41,6 +41,11 @@ class OwnLinks:
         """See `Links`."""
         self._links.append(self._libbpf.pointer("bpf_program__attach_cgroup", program, cgroup))
 
+    @property
+    def latest(self) -> int:
+        """The link that was made last."""
+        return self._links[-1]
+
     def only(self, names: Collection[str]) -> None:
         """There are no others."""
 
@@ -51,32 +56,33 @@ class OwnLinks:
 
 
 class PinnedLinks:
-    """Programs that stay; each takes the place of the one that an earlier agent left, with no moment without."""
+    """Programs that stay; each takes the place of the one that an earlier agent left, with no moment without.
+
+    While this process lives it holds them as well: whoever clears the file system by mistake does not end the gate.
+    """
 
     def __init__(self, libbpf: Libbpf, pins: Pins) -> None:
         self._libbpf, self._pins = libbpf, pins
+        self._own, self._taken = OwnLinks(libbpf), list[int]()
 
     def trace(self, name: str, program: int) -> None:
         """Both are attached for a moment: what the programs do by the same maps, they may do twice."""
-        self._pin(name, self._libbpf.pointer("bpf_program__attach", program))
+        self._own.trace(name, program)
+        self._pin(name)
 
     def join(self, name: str, program: int, cgroup: int) -> None:
         """One replaces the other in the kernel."""
         fd = self._pins.get(LINKS, name)
-        try:
-            if fd is not None and self._pins.cgroup_of(fd):
-                self._libbpf.code("bpf_link_update", fd, self._libbpf.code("bpf_program__fd", program), None)
-            else:
-                self._pin(name, self._libbpf.pointer("bpf_program__attach_cgroup", program, cgroup))
-        finally:
-            if fd is not None:
-                os.close(fd)
+        if fd is not None:
+            self._taken.append(fd)
+        if fd is not None and self._pins.cgroup_of(fd):
+            self._libbpf.code("bpf_link_update", fd, self._libbpf.code("bpf_program__fd", program), None)
+        else:
+            self._own.join(name, program, cgroup)
+            self._pin(name)
 
-    def _pin(self, name: str, link: int) -> None:
-        try:
-            self._pins.put(LINKS, name, self._libbpf.code("bpf_link__fd", link))
-        finally:
-            self._libbpf.code("bpf_link__destroy", link)  # closes our descriptor; what is pinned stays attached
+    def _pin(self, name: str) -> None:
+        self._pins.put(LINKS, name, self._libbpf.code("bpf_link__fd", self._own.latest))
 
     def only(self, names: Collection[str]) -> None:
         """Those of another release that this one does not know go."""
@@ -85,4 +91,7 @@ class PinnedLinks:
                 self._pins.drop(name)
 
     def close(self) -> None:
-        """Nothing is this process's."""
+        """What is pinned stays attached."""
+        self._own.close()
+        while self._taken:
+            os.close(self._taken.pop())

@@ -98,6 +98,7 @@ class Ending:
     def _refuse(self) -> None:
         self.outcome = State.REFUSED
         sock = self.socket or self._owners.try_take()
-        release.refuse(self._tools.backend, self._flow.cookie, self._flow.tuple, self._flow.side, sock)
+        backend, destroyer = self._tools.backend, self._tools.destroyer
+        release.refuse(backend, self._flow.cookie, self._flow.tuple, self._flow.side, sock, destroyer)
         if sock is not None and sock is not self.socket:
             descriptor.let_go(sock)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from socket import IPPROTO_TCP, SO_RCVLOWAT, SOL_SOCKET, socket
 
 from tlshub_core.pipeline import sockdiag
+from tlshub_core.pipeline.sockdiag import Destroyer
 from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Refused
 from tlshub_core.types.flow import Mode, Side, Tuple4
@@ -53,17 +54,19 @@ def deny(backend: CaptureBackend, cookie: int, states: Sequence[State] = HELD) -
     return False
 
 
-def refuse(backend: CaptureBackend, cookie: int, tuple4: Tuple4, side: Side, sock: socket | None) -> None:
+def refuse(
+    backend: CaptureBackend, cookie: int, tuple4: Tuple4, side: Side, sock: socket | None, by: Destroyer | None = None
+) -> None:
     """Deny the flow for good in the kernel, then destroy its socket, which wakes every waiter and resets the peer."""
     deny(backend, cookie, (*HELD, State.OPEN))
-    if not reset(cookie, tuple4, side) and sock is not None:
+    if not reset(cookie, tuple4, side, by) and sock is not None:
         disconnect(sock)
 
 
-def reset(cookie: int, tuple4: Tuple4, side: Side) -> bool:
+def reset(cookie: int, tuple4: Tuple4, side: Side, by: Destroyer | None = None) -> bool:
     """Destroy a refused socket of this network namespace; false where it is not there, or cannot be had."""
     try:
-        return sockdiag.destroy(cookie, tuple4, side)
+        return (by.destroy if by else sockdiag.destroy)(cookie, tuple4, side)
     except OSError as error:
         _log.error("cannot reset the refused connection %d: %s; its calls are denied all the same", cookie, error)
         return False

@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import struct
+from contextlib import closing
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_RAW, socket
 
 from tlshub_core.types.flow import Side, Tuple4
@@ -50,17 +51,36 @@ def answer(data: bytes) -> int:
     return -number
 
 
+class Destroyer:
+    """Destroys sockets of the network namespace that it is made in.
+
+    Its descriptor is there before it is needed: an agent that is out of them can still reset what it refuses. Raises
+    OSError where it has none.
+    """
+
+    def __init__(self) -> None:
+        self._netlink = socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)
+        self._netlink.settimeout(1.0)
+
+    def destroy(self, cookie: int, tuple4: Tuple4, side: Side) -> bool:
+        """Destroy the socket; false where it is not there. The kernel answers before `send` returns. Raises OSError."""
+        self._netlink.send(request(cookie, tuple4, side))
+        number = answer(self._netlink.recv(4096))
+        if number in (errno.ENOENT, errno.ESTALE):
+            return False
+        if number:
+            raise OSError(number, f"SOCK_DESTROY: {os.strerror(number)}")
+        return True
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        self._netlink.close()
+
+
 def destroy(cookie: int, tuple4: Tuple4, side: Side) -> bool:
-    """Destroy the socket in this network namespace; false where it is not there. Raises OSError."""
-    with socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
-        netlink.settimeout(1.0)
-        netlink.send(request(cookie, tuple4, side))
-        number = answer(netlink.recv(4096))
-    if number in (errno.ENOENT, errno.ESTALE):
-        return False
-    if number:
-        raise OSError(number, f"SOCK_DESTROY: {os.strerror(number)}")
-    return True
+    """Destroy a socket of this network namespace, once; as `Destroyer.destroy`."""
+    with closing(Destroyer()) as destroyer:
+        return destroyer.destroy(cookie, tuple4, side)
 
 
 def disconnect(fd: int) -> None:

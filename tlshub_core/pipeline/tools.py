@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tlshub_core.pipeline.heirs import Heirs
 from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Keys
+from tlshub_core.pipeline.sockdiag import Destroyer
 from tlshub_core.pipeline.turns import Turns
 from tlshub_core.types.interfaces import AgentContext, CaptureBackend
 
@@ -24,3 +25,4 @@ class Tools:
     patience_ns: int = 200_000_000
     heirs: Heirs = field(default_factory=Heirs)
     turns: Turns = field(default_factory=Turns)
+    destroyer: Destroyer = field(default_factory=Destroyer)

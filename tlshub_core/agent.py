@@ -156,6 +156,7 @@ class Agent:
     def _capture(self, context: Context, backend: CaptureBackend, mapping: MappingSource | None) -> Capture:
         here, keylog = self._config.capture, self._config.debug.keylog_file
         tools = Tools(
+            promises=context.promises,
             agent=context,
             backend=backend,
             keys=Keys(context, self._serving),

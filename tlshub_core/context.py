@@ -12,6 +12,7 @@ from copy import copy
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
 from typing import TypeVar, cast
 
+from tlshub_core.promises import Promises
 from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason, Refused
 from tlshub_core.types.events import Event
@@ -46,7 +47,7 @@ class Context:
         self._backend, self._mapping, self._emit, self._rule = backend, mapping, emit, rule
         self._shared: dict[str, object] = {}
         self._provider, self.warmth = "", Warmth(self._tell_warm)
-        self._begun = asyncio.Event()
+        self._begun, self.promises = asyncio.Event(), Promises()
 
     def view(self, provider: str) -> Context:
         """The same agent, which knows who speaks."""
@@ -108,6 +109,8 @@ class Context:
             raise Refused(f"the connection is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
         if before is not None and before in unless:
             raise Refused(f"the connection may have keys: it is '{before.name.lower()}'", Reason.KEYS_LOST)
+        if before is None:
+            self.promises.made(tuple4)
         return mode
 
     async def leave(self, tuple4: Tuple4) -> None:

@@ -54,7 +54,7 @@ class Half:
         self.provider, self._context = PeeringProvider("openssl", engines, Settings(listen=host)), context
         serving.running["openssl"] = Running.of(SPEC, self.provider)
         keys = Keys(context, serving)
-        tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
+        tools = Tools(promises=context.promises, agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
         self.capture = Capture(tools, mapping, rule, PATIENCE_NS)
         self.secured = asyncio.Semaphore(0)
 

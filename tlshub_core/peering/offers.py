@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from tlshub_core.peering.pending import SessionPending
 from tlshub_core.types.errors import Reason, Unavailable
@@ -17,7 +16,6 @@ class Offers:
     def __init__(self, ttl_s: float) -> None:
         self._ttl_s = ttl_s
         self._ready: dict[Tuple4, tuple[SessionPending, asyncio.TimerHandle]] = {}
-        self._since: dict[Tuple4, float] = {}
         self._waiting: dict[Tuple4, asyncio.Future[SessionPending]] = {}
 
     def put(self, tuple4: Tuple4, pending: SessionPending) -> None:
@@ -29,14 +27,6 @@ class Offers:
         self._drop(tuple4)
         timer = asyncio.get_running_loop().call_later(self._ttl_s, self._drop, tuple4)
         self._ready[tuple4] = (pending, timer)
-        self._since[tuple4] = time.monotonic()
-
-    def unclaimed(self, tuple4: Tuple4, since: float) -> bool:
-        """Whether a flow was promised since that time (time.monotonic()) and has not come, which this one may be.
-
-        A connection that nobody asked for is then not known to be a stranger's: it may have been translated on the way.
-        """
-        return any(at > since and tuple4.resembles(promised) for promised, at in self._since.items())
 
     def has(self, tuple4: Tuple4) -> bool:
         """Whether the flow was offered, so that `take` does not wait."""
@@ -77,7 +67,6 @@ class Offers:
             found.discard()
 
     def _claim(self, tuple4: Tuple4) -> SessionPending | None:
-        self._since.pop(tuple4, None)
         found = self._ready.pop(tuple4, None)
         if found is None:
             return None

@@ -15,7 +15,7 @@ from tlshub_core.peering.hub import Hub
 from tlshub_core.peering.probe import check_identity
 from tlshub_core.peering.renewal import EngineBuilder, Renewal
 from tlshub_core.peering.settings import Settings
-from tlshub_core.types.errors import Reason, Unavailable, translated
+from tlshub_core.types.errors import Reason, Unavailable
 from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import AgentContext, Identity, Level, Pending, Probe
 
@@ -97,14 +97,10 @@ class PeeringProvider:
             if not running.hub.offers.has(flow.tuple):  # nobody may ask for an unknown address: no thread need wait
                 check_known(running.agent, flow)
             return await running.hub.offers.take(flow.tuple)
-        since = time.monotonic() - self._settings.translated_s  # before it came, however long it waits then
         try:
             async with asyncio.timeout_at(self._patience(running, flow)):
                 return await running.hub.offers.take(flow.tuple)
         except TimeoutError as error:
-            if running.hub.offers.unclaimed(flow.tuple, since):
-                await running.agent.ask(flow)  # its other end may be in TLS: it may not go in clear
-                raise translated() from error
             message = f"no agent asked for the connection from '{flow.remote.address}'"
             raise Unavailable(message, Reason.PEER_UNREACHABLE) from error
 

@@ -12,8 +12,7 @@ class Settings:
 
     `max_unauthenticated` bounds connections that are still in their handshake, `max_pending` the flows of one session
     that were answered READY and have not come yet, `max_seen` the flow ids remembered against replays.
-    `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session;
-    `translated_s` for how long before such a connection a flow that was promised, and has not come, may be the same.
+    `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session.
     """
 
     listen: str = ""
@@ -22,7 +21,6 @@ class Settings:
     handshake_timeout_s: float = 5.0
     ready_ttl_s: float = 130.0
     stranger_grace_s: float = 1.0
-    translated_s: float = 10.0
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 30.0
     max_unauthenticated: int = 64

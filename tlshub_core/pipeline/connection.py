@@ -42,7 +42,9 @@ class Connection:
         self.ends = str(flow.client), str(flow.server)
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
         self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit, tools.heirs)
-        self.ending = Ending(tools, flow, self.owners, self._established)
+        self.ending = Ending(tools, flow, self.owners, self._established, seen.time_ns)
+        if flow.side is Side.SERVER:
+            tools.promises.kept(flow.tuple)
         self.first = First(tools, self._established)
         self.cipher, self.hold_ns = "", 0
 

@@ -12,15 +12,20 @@ from tlshub_core.pipeline.owners import Owners
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowEstablished, State
-from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported, translated
-from tlshub_core.types.flow import Flow, Mode
+from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported
+from tlshub_core.types.flow import Flow, Mode, Side
+
+TRANSLATED = "its address may have been translated on the way: another one was promised, and has not come"
 
 
 class Ending:
     """What became of a connection (`outcome`), and the socket that was taken for it, if one was."""
 
-    def __init__(self, tools: Tools, flow: Flow, owners: Owners, established: asyncio.Future[FlowEstablished]) -> None:
+    def __init__(
+        self, tools: Tools, flow: Flow, owners: Owners, established: asyncio.Future[FlowEstablished], born_ns: int
+    ) -> None:
         self._tools, self._flow, self._owners, self._established = tools, flow, owners, established
+        self._born_ns = born_ns
         self.outcome: State | None = None
         self.socket: socket | None = None
 
@@ -48,11 +53,14 @@ class Ending:
         self._tools.agent.emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
 
     def _suspected(self, error: TlshubError) -> TlshubError:
-        """An end whose other one may be in TLS, on this node, does not go in clear, whatever went wrong here."""
-        if self._flow.mode is not Mode.PREFER or not self._tools.keys.may_be_promised(self._flow):
+        """An accepting end whose other one may be in TLS does not go in clear, whatever went wrong here."""
+        flow = self._flow
+        if flow.mode is not Mode.PREFER or flow.side is not Side.SERVER or self.state() is not State.NEW:
             return error
-        self._tools.backend.move(self._flow.cookie, State.NEW, State.ASKED)
-        return translated()
+        if not self._tools.promises.may_be(flow.tuple, self._born_ns):
+            return error
+        self._tools.backend.move(flow.cookie, State.NEW, State.ASKED)
+        return Unavailable(f"{error}; {TRANSLATED}", Reason.NOT_YOURS)
 
     def is_left_alone(self) -> bool:
         """Whether the programs put it in clear, as was agreed with the peer, before the agent heard of it at all."""

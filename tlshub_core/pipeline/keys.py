@@ -44,10 +44,6 @@ class Keys:
             return (default,)
         return self._serving.accepting(default, lambda: self._agent.providers_allowed)
 
-    def may_be_promised(self, flow: Flow) -> bool:
-        """Whether the other end of an accepted connection may be on this node and in TLS, by another address."""
-        return flow.side is Side.SERVER and self._local.unclaimed(flow.tuple)
-
     def _is_local(self, flow: Flow) -> bool:
         return self._agent.mine(flow.client.address) and self._agent.mine(flow.server.address)
 

@@ -64,10 +64,6 @@ class LocalKeys:
         offer.timer.cancel()
         return _Local(offer.keys, lambda: None)
 
-    def unclaimed(self, tuple4: Tuple4) -> bool:
-        """Whether keys were offered, and not taken, to a connection of which this may be the other end, translated."""
-        return any(tuple4.resembles(offered) for offered in self._offered)
-
     def _drop(self, tuple4: Tuple4, only: _Offer | None = None) -> None:
         """Wipe what the other end has not taken; with `only`, not what a newer connection left."""
         found = self._offered.get(tuple4)

@@ -10,6 +10,7 @@ from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Keys
 from tlshub_core.pipeline.sockdiag import Destroyer
 from tlshub_core.pipeline.turns import Turns
+from tlshub_core.promises import Promises
 from tlshub_core.types.interfaces import AgentContext, CaptureBackend
 
 
@@ -20,6 +21,7 @@ class Tools:
     agent: AgentContext
     backend: CaptureBackend
     keys: Keys
+    promises: Promises
     gate_ns: int
     keylog: KeyLog | None = None
     patience_ns: int = 200_000_000

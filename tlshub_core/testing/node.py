@@ -100,7 +100,12 @@ class MemoryNode:
         self.serving.running["scripted"] = Running.of(spec_of(self.provider), self.provider)
         self.keys = Keys(self.context, self.serving)
         tools = Tools(
-            agent=self.context, backend=self.backend, keys=self.keys, gate_ns=GATE_NS, patience_ns=patience_ns
+            promises=self.context.promises,
+            agent=self.context,
+            backend=self.backend,
+            keys=self.keys,
+            gate_ns=GATE_NS,
+            patience_ns=patience_ns,
         )
         self.capture = Capture(tools, mapping, rule, HANDSHAKE_NS)
 

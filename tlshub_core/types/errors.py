@@ -71,12 +71,6 @@ class Unavailable(TlshubError):
         self.reason = reason
 
 
-def translated() -> Unavailable:
-    """What becomes of an accepted connection that may be one which was promised to the peer by other addresses."""
-    message = "its address may have been translated on the way: another one was promised, and did not come"
-    return Unavailable(message, Reason.NOT_YOURS)
-
-
 class Refused(TlshubError):
     """The peer or a rule said no to this flow; `by_peer` is true only for an explicit refusal by the other end."""
 

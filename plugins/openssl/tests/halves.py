@@ -67,7 +67,7 @@ class Half:
         context.begin()
         self.providers = Providers(context, Known(specs), in_force, self.serving)
         keys = Keys(context, self.serving)
-        tools = Tools(agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
+        tools = Tools(promises=context.promises, agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
         self._capture, self._config = Capture(tools, mapping, in_force.rule, PATIENCE_NS), in_force.config
 
     @asynccontextmanager

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -105,19 +103,3 @@ async def test_close_forgets_all() -> None:
         await other
     assert caught.value.reason is Reason.SHUTDOWN
     assert await discarded(pending)
-
-
-async def test_a_promise_that_nobody_claims_makes_those_suspect_that_resemble_it() -> None:
-    offers, began = Offers(10.0), time.monotonic()
-    by_source = replace(TUPLE, client=TUPLE.server, client_port=TUPLE.client_port + 1)
-    by_destination = replace(TUPLE, server=TUPLE.client, server_port=TUPLE.server_port + 1)
-    stranger = replace(by_source, server_port=TUPLE.server_port + 1)
-    assert not offers.unclaimed(by_source, began)
-    offers.put(TUPLE, offer([]))
-    assert offers.unclaimed(by_source, began)
-    assert offers.unclaimed(by_destination, began)
-    assert not offers.unclaimed(stranger, began)
-    assert not offers.unclaimed(by_source, time.monotonic()), "too long ago"
-    await offers.take(TUPLE)
-    assert not offers.unclaimed(by_source, began), "it came"
-    offers.close()

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
+from tlshub_core import promises
+from tlshub_core.promises import Promises
 from tlshub_core.testing.node import HERE, Link, MemoryNode
 from tlshub_core.testing.scripted import Script
 from tlshub_core.types import events
@@ -48,11 +51,28 @@ async def test_a_published_port_of_this_node_is_refused_and_never_mixed(link: Li
     assert "translated" in refused.detail
 
 
-async def test_once_the_client_is_gone_strangers_are_released(link: Link) -> None:
+async def test_a_stranger_is_released_where_nothing_like_it_was_promised_lately(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
     node = MemoryNode(Mode.PREFER, NOBODY_ASKS)
     await node.begin(link)
-    node.backend.close(link.cookie)
-    await node.settle()
+    monkeypatch.setattr(promises, "BEFORE_S", 0.0)
     server = await node.begin(replace(link, tuple4=behind(link.tuple4, "container")), Side.SERVER)
     assert server.ending.outcome is State.CLEAR
     assert not node.said(events.Refused)
+
+
+def test_what_is_promised_is_forgotten_when_it_has_come_or_never_will(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, now = Promises(), time.monotonic_ns()
+    one = Tuple4(client=CONTAINER, client_port=4000, server=CONTAINER, server_port=80)
+    by_source, by_destination = (replace(one, client_port=1), replace(one, server_port=81))
+    made.made(one)
+    assert made.may_be(by_source, now) and made.may_be(by_destination, now)
+    assert not made.may_be(replace(by_source, server_port=81), now), "neither end is the same"
+    assert not made.may_be(by_source, now + 11_000_000_000), "too long before it came"
+    made.kept(one)
+    assert not made.may_be(by_source, now)
+    monkeypatch.setattr(promises, "KEPT_S", 0.0)
+    for number in range(1000):
+        made.made(replace(one, client_port=number))
+    assert len(made._made) <= 2

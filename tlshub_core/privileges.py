@@ -10,11 +10,14 @@ import ctypes
 import logging
 import os
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlshub_core.types.errors import Unavailable
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 23, 24, 38, 47, 4
 _VERSION_3 = 0x20080522
@@ -37,7 +40,8 @@ class Capability(IntEnum):
     BPF = 39
 
 
-# Other users' sockets are listed and fetched, connections reset, rules swapped, and all new memory is locked.
+# Other users' sockets are listed and fetched, connections reset, rules swapped, all new memory is locked, and what is
+# started anew to take the agent's place gets its priority.
 RUNNING = frozenset(
     {
         Capability.DAC_READ_SEARCH,
@@ -45,6 +49,7 @@ RUNNING = frozenset(
         Capability.NET_ADMIN,
         Capability.BPF,
         Capability.IPC_LOCK,
+        Capability.SYS_NICE,
     }
 )
 
@@ -64,6 +69,8 @@ def running(port: int) -> frozenset[Capability]:
 
 def pool(keep: Collection[Capability]) -> ThreadPoolExecutor:
     """Threads that never have more than `keep`, for a loop that begins with more."""
+    from concurrent.futures import ThreadPoolExecutor  # not for processes that have no such loop
+
     return ThreadPoolExecutor(initializer=drop, initargs=(keep,))
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from tlshub_capture_bpf import layout
 from tlshub_capture_bpf.libbpf import Call, Libbpf
 from tlshub_capture_bpf.maps import Map
-from tlshub_core import process
+from tlshub_core import privileges, process
 from tlshub_core.pipeline import descriptor, release
 from tlshub_core.types.capture import Owner, State
 from tlshub_core.types.flow import Side, Tuple4
@@ -126,6 +126,7 @@ def main(words: Sequence[str]) -> None:
     _be_safe()
     libbpf = Libbpf()
     process.hurry()
+    privileges.drop(privileges.RUNNING)
     select.select([agent], [], [])
     died_ns = time.monotonic_ns()
     os.close(agent)

@@ -49,13 +49,13 @@ def test_what_it_starts_as_root_has_no_more() -> None:
         "import socket; socket.sethostname(socket.gethostname())",
         "os.setuid(65534)",
         "os.chroot('/')",
-        "os.nice(-1)",
+        "import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
         "privileges._bound(())",
         "libc = privileges._libc; halves = (privileges._Half * 2)(*[privileges._Half(2**32 - 1, 2**32 - 1, 0)] * 2); "
         "failed = libc.capset(ctypes.byref(privileges._Header(0x20080522, 0)), halves); "
         "assert not failed, 'PermissionError: capset'",
     ],
-    ids=["sethostname", "setuid", "chroot", "nice", "bound", "capset"],
+    ids=["sethostname", "setuid", "chroot", "packet", "bound", "capset"],
 )
 def test_what_is_gone_is_gone(attempt: str) -> None:
     done = subprocess.run([sys.executable, "-c", DROP + attempt], capture_output=True, text=True)

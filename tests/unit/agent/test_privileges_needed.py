@@ -42,6 +42,12 @@ from tlshub_capture_bpf.libbpf import Libbpf
 Libbpf().code('bpf_map_create', 2, b'ruleset', 4, 8, 1, None)
 print('done')
 """
+HURRY = """
+import os, resource
+resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+print('done')
+"""
 GROW = "print('done' if bytearray(64 << 20) else 'nothing')"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to give up capabilities")
 
@@ -104,6 +110,10 @@ def test_memory_grows() -> None:
     check(Capability.IPC_LOCK, GROW)
 
 
+def test_a_guard_that_ended_is_started_anew_with_the_agents_priority() -> None:
+    check(Capability.SYS_NICE, HURRY)
+
+
 def test_these_are_all() -> None:
     tested = {Capability.SYS_PTRACE, Capability.DAC_READ_SEARCH, Capability.NET_ADMIN, Capability.BPF}
-    assert {*tested, Capability.IPC_LOCK} == RUNNING
+    assert {*tested, Capability.IPC_LOCK, Capability.SYS_NICE} == RUNNING

@@ -226,6 +226,13 @@ def test_a_folder_that_others_may_write_to_is_refused(here: CaptureSettings) -> 
         Pins(Libbpf(), here.pins)
 
 
+def test_a_folder_that_others_may_look_into_is_closed_to_them(here: CaptureSettings) -> None:
+    here.pins.mkdir(mode=0o755)
+    pins = Pins(Libbpf(), here.pins)
+    assert here.pins.stat().st_mode & 0o777 == 0o700
+    pins.remove()
+
+
 def test_rules_that_only_observe_pin_nothing(here: CaptureSettings) -> None:
     async def test() -> None:
         backend = LibbpfBackend()

@@ -43,6 +43,7 @@ class Pins:
         _check_file_system(folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_owner(folder)
+        folder.chmod(0o700)  # whoever can open it can hold its lock, and keep agents from starting
         self._lock = _locked(folder)
         for part in PARTS:
             (folder / part).mkdir(mode=0o700, exist_ok=True)

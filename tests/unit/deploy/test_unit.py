@@ -6,18 +6,20 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import confined as confinement
+from tests.confined import UNIT, bounding, values
 from tests.unit.agent.test_agent_observe import Running, agent, until
 from tlshub_core.privileges import RUNNING, Capability
 
 __all__ = ["agent"]
-FOLDER = Path(__file__).parents[3] / "deploy/systemd"
-UNIT = FOLDER / "tlshub-capture.service"
+FOLDER = UNIT.parent
 NO_WRITABLE_CODE = """
 import ctypes, os, sys
 PR_SET_MDWE = 65  # Linux 6.3
@@ -25,15 +27,6 @@ if ctypes.CDLL(None).prctl(PR_SET_MDWE, 1, 0, 0, 0):
     sys.exit("cannot load the programs: no PR_SET_MDWE here")
 os.execv(sys.argv[1], sys.argv[1:])
 """
-
-
-def values(key: str) -> list[str]:
-    """All words of an option, of all its lines."""
-    return [word for line in re.findall(rf"^{key}=(.*)$", UNIT.read_text(), re.MULTILINE) for word in line.split()]
-
-
-def bounding() -> set[str]:
-    return {word.removeprefix("CAP_") for word in values("CapabilityBoundingSet")}
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
@@ -65,19 +58,24 @@ def test_what_the_agent_keeps_it_is_given() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to give up capabilities")
-def test_the_agent_starts_with_those_capabilities_alone(agent: Running) -> None:
+def test_the_agent_works_with_those_capabilities_and_system_calls_alone(agent: Running) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("'systemd-analyze' is not installed: apt-get install systemd")
+    confined = [sys.executable, str(Path(confinement.__file__))]
+    trace = [sys.executable, "-c", "import ctypes, os; os._exit(-ctypes.CDLL(None).ptrace(0, 0, 0, 0))"]
+    assert subprocess.run(trace).returncode == 0 and subprocess.run([*confined, *trace]).returncode == 1
     agent.configure("all")
-    kept = ",".join(f"+{name.lower()}" for name in sorted(bounding()))
-    agent.start("setpriv", f"--bounding-set=-all,{kept}", "--inh-caps=-all", "--no-new-privs")
+    agent.start(*confined)
     agent.configure("after")
-    agent.process.send_signal(1)
+    agent.process.send_signal(signal.SIGHUP)
     until(lambda: "rules and mapping reloaded" in agent.text())
+    assert "Seccomp:\t2" in Path(f"/proc/{agent.process.pid}/status").read_text()
     assert agent.end() == 0, agent.text()
     assert "Traceback" not in agent.text() and "needs CAP" not in agent.text()
 
 
 def test_the_agent_makes_no_code_at_run_time(agent: Running) -> None:
-    assert values("MemoryDenyWriteExecute") == ["yes"]
+    assert values("MemoryDenyWriteExecute") == [["yes"]]
     makes_some = "import mmap; mmap.mmap(-1, 4096, prot=mmap.PROT_WRITE | mmap.PROT_EXEC)"
     words = [sys.executable, "-c", NO_WRITABLE_CODE, sys.executable, "-c", makes_some]
     refused = subprocess.run(words, capture_output=True, text=True).stderr

@@ -30,6 +30,7 @@ from tlshub_core.pipeline.rehearsal import rehearse
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.pipeline.serving import Serving
 from tlshub_core.pipeline.tools import Tools
+from tlshub_core.pipeline.wear import watched
 from tlshub_core.plugins import Registry
 from tlshub_core.process import say
 from tlshub_core.providers import Providers
@@ -100,6 +101,7 @@ class Agent:
             programs = await self._attach(stack, backend, rules, capture)
             self._take_over(capture.take_over(backend.flows(), before_ns), older, backend)
             context.begin()
+            await stack.enter_async_context(watched(backend, self._config.keys.limit_records))
             ruling = Ruling(backend, rules, self._ledger.emit)
             during = self._supervisor.reloading
             reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit, during)
@@ -163,6 +165,7 @@ class Agent:
             gate_ns=here.gate_deadline_ms * MS,
             keylog=KeyLog(keylog) if keylog else None,
             patience_ns=here.passthrough_patience_ms * MS,
+            close_worn=self._config.keys.limit == "close",
         )
         return Capture(tools, mapping, self._in_force.rule, here.handshake_deadline_ms * MS)
 

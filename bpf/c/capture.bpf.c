@@ -8,5 +8,6 @@
 #include "adopt.bpf.h"
 #include "calls.bpf.h"
 #include "sweep.bpf.h"
+#include "worn.bpf.h"
 
 char _license[] SEC("license") = "GPL";

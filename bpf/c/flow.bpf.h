@@ -29,7 +29,8 @@ struct flow {
     u32 local_isn, remote_isn;
     u64 established;
     u32 tried, pad; // who had it when the guard ended it, plus one
-    u64 reserve[4];
+    u64 sock; // where the kernel has it
+    u64 reserve[3];
 };
 
 struct settings {
@@ -59,13 +60,14 @@ struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } eve
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, struct tally); } tally SEC(".maps");
 
-enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED, SPOKE };
+enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED, SPOKE, WORN };
 struct header { u32 kind, pad; u64 cookie, time; };
 struct seen { struct header head; struct tuple tuple; u32 rule; u8 side, mode, state, syn_held; struct owner owner; u32 passthrough, pad; };
 struct established { struct header head; u32 local_isn, remote_isn; };
 struct owned { struct header head; struct owner owner; u64 held; };
 struct decided { struct header head; u32 state, reason; u64 number; };
 struct spoke { struct header head; u32 tls, pad; };
+struct worn { struct header head; u64 records, bytes; u32 sent, pad; };
 struct closed { struct header head; u32 state, restarts; u64 held_ns, sent, received; };
 
 static __always_inline struct settings *config(void)

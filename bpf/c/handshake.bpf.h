@@ -8,6 +8,12 @@
 #define RETRIES_MORE 8 // 4 ms * 2^8 is about TCP's own first timeout of 1 s, so patience stays what it was
 #define HOPELESS 1
 
+static __always_inline struct tcp_sock *socket_in(struct bpf_sock_ops *s)
+{
+    struct bpf_sock *sk = s->sk;
+    return sk ? bpf_skc_to_tcp_sock(sk) : 0;
+}
+
 // Volatile, or the compiler merges the reads of both branches into one through a changed context pointer.
 static __always_inline struct tuple tuple_of(volatile struct bpf_sock_ops *s)
 {
@@ -43,8 +49,7 @@ static __always_inline void report(u64 cookie, const struct flow *f)
 
 static __always_inline bool is_mptcp(struct bpf_sock_ops *s)
 {
-    struct bpf_sock *sk = s->sk;
-    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+    struct tcp_sock *tp = socket_in(s);
     return tp && bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
 }
 
@@ -183,6 +188,7 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
         none_of_ours(s);
         return;
     }
+    f.sock = (u64)socket_in(s);
     f.deadline = now + c->handshake_ns;
     f.rule = r ? r->rule : 0;
     f.passthrough = r && r->mode > OBSERVE ? r->passthrough : 0;

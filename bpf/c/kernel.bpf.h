@@ -14,6 +14,7 @@ typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
+typedef __s64 s64;
 typedef _Bool bool;
 enum { false, true };
 
@@ -62,7 +63,8 @@ struct sk_buff { struct sk_buff *next; u32 len, data_len, end; unsigned char *he
 struct tcp_skb_cb { u32 seq, end_seq; };
 struct proto { void *recvmsg; };
 struct proto_ops { void *splice_read; };
-struct sock_common { unsigned short skc_family; unsigned long skc_flags; volatile unsigned char skc_state; struct proto *skc_prot; };
+typedef struct { s64 counter; } atomic64_t;
+struct sock_common { unsigned short skc_family; unsigned long skc_flags; volatile unsigned char skc_state; struct proto *skc_prot; atomic64_t skc_cookie; };
 struct sock { struct sock_common __sk_common; u16 sk_protocol; long sk_rcvtimeo, sk_sndtimeo; struct socket *sk_socket; struct sock_cgroup_data sk_cgrp_data; struct sk_buff_head sk_receive_queue; };
 struct tcp_ulp_ops { char name[16]; };
 struct inet_connection_sock { u32 icsk_rto; const struct tcp_ulp_ops *icsk_ulp_ops; void *icsk_ulp_data; };
@@ -71,6 +73,7 @@ struct tcp_sock {
     u8 bpf_sock_ops_cb_flags;
     bool is_mptcp;
     u32 rcv_nxt, copied_seq;
+    u64 bytes_received, bytes_acked;
 };
 struct inode { unsigned short i_mode; unsigned long i_ino; };
 struct file { unsigned int f_flags; struct inode *f_inode; };
@@ -87,8 +90,10 @@ struct _strp_msg { struct strp_msg strp; };
 struct sk_skb_cb { struct _strp_msg strp; };
 struct tls_strparser { u32 mark : 8, stopped : 1, copy_mode : 1; bool msg_ready; struct strp_msg stm; struct sk_buff *anchor; };
 struct tls_sw_context_rx { struct sk_buff_head rx_list; struct tls_strparser strp; };
-struct tls_prot_info { u16 overhead_size; };
-struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; struct proto *sk_proto; };
+struct tls_prot_info { u16 cipher_type, overhead_size; };
+struct cipher_context { char *rec_seq; };
+struct cipher_context___within { char rec_seq[8]; }; // since 6.7
+struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; struct cipher_context tx, rx; struct proto *sk_proto; };
 #pragma clang attribute pop
 
 enum sock_flags { SOCK_DONE = 1 };

@@ -27,6 +27,7 @@ MEMBERS = {
     "owned": (layout.OWNED, "head owner held"),
     "decided": (layout.DECIDED, "head state reason number"),
     "spoke": (layout.SPOKE, "head tls pad"),
+    "worn": (layout.WORN, "head records bytes sent pad"),
     "closed": (layout.CLOSED, "head state restarts held_ns sent received"),
     "settings": (
         layout.SETTINGS,
@@ -36,18 +37,19 @@ MEMBERS = {
     "flow": (
         layout.FLOW,
         "state rule side mode syn_held syn_retries restarts born deadline held opened fin reported reporter first "
-        "passthrough proven tuple owner local_isn remote_isn established tried pad reserve",
+        "passthrough proven tuple owner local_isn remote_isn established tried pad sock reserve",
     ),
     "tally": (layout.TALLY, "released refused released_told refused_told since reserve"),
     "sweep": (layout.SWEEP, "life died give_up found replaced pad"),
     "swept": (layout.SWEPT, "cookie state side tuple owner reserve"),
     "query": (layout.QUERY, "remote port side has_comm pad comm"),
     "ask": (layout.ASK, "query rule mode found pad"),
+    "wear": (layout.WEAR, "blocks"),
     "move": (layout.MOVE, "cookie born deadline from to before pad"),
     "promise": (layout.PROMISE, "tuple until before pad"),
     "row": (layout.ROW, "network mask port_low port_high sides mode has_comm family rule passthrough comm"),
 }
-IN_BTF = ("tuple", "settings", "flow", "query", "ask", "move", "tally", "sweep", "swept")
+IN_BTF = ("tuple", "settings", "flow", "query", "ask", "wear", "move", "tally", "sweep", "swept")
 
 
 def offsets(name: str) -> dict[str, int]:

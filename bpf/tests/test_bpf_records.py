@@ -19,6 +19,7 @@ from tlshub_core.api import (
     FlowOwned,
     FlowSeen,
     FlowSpoke,
+    FlowWorn,
     Match,
     Mode,
     Owner,
@@ -35,7 +36,7 @@ ports = st.integers(0, 65535)
 addresses = st.ip_addresses().map(lambda a: (a.version == 6 and a.ipv4_mapped) or a)
 comms = st.binary(max_size=15).filter(lambda b: b"\0" not in b)
 tuples = st.builds(Tuple4, client=addresses, client_port=ports, server=addresses, server_port=ports)
-KINDS = (layout.SEEN, layout.ESTABLISHED, layout.OWNED, layout.DECIDED, layout.CLOSED, layout.SPOKE)
+KINDS = (layout.SEEN, layout.ESTABLISHED, layout.OWNED, layout.DECIDED, layout.CLOSED, layout.SPOKE, layout.WORN)
 SIZES = [kind.size for kind in KINDS]
 
 
@@ -106,13 +107,15 @@ def test_the_other_kinds(cookie: int, time: int, one: int, two: int, state: Stat
     assert of(4, decided) == FlowDecided(cookie=cookie, time_ns=time, state=state, reason=Reason.TABLE_FULL)
     assert layout.number_of(record(4, cookie, time, decided)) == time
     assert of(6, layout.U64.pack(1)) == FlowSpoke(cookie=cookie, time_ns=time, tls=True)
+    worn = b"".join(map(layout.U64.pack, (one, two, 1)))
+    assert of(7, worn) == FlowWorn(cookie=cookie, time_ns=time, sent=True, records=one, bytes=two)
     closed = layout.U32.pack(state) + layout.U32.pack(one) + b"".join(map(layout.U64.pack, (1, 2, 3)))
     assert of(5, closed) == FlowClosed(
         cookie=cookie, time_ns=time, state=state, restarts=one, held_ns=1, bytes_sent=2, bytes_received=3
     )
 
 
-@given(st.one_of(st.binary(max_size=120), *(st.binary(min_size=n, max_size=n) for n in SIZES)), st.integers(0, 7))
+@given(st.one_of(st.binary(max_size=120), *(st.binary(min_size=n, max_size=n) for n in SIZES)), st.integers(0, 8))
 def test_random_bytes_are_an_event_or_a_valueerror(data: bytes, kind: int) -> None:
     for each in (data, layout.U32.pack(kind) + data[4:]):
         try:

@@ -27,6 +27,8 @@ Names = Annotated[tuple[Text, ...], BeforeValidator(values.names)]
 Ciphers = Annotated[tuple[Cipher, ...], BeforeValidator(values.ciphers)]
 Mode = Annotated[AnyMode, BeforeValidator(values.mode)]
 
+MOST_RECORDS = 23_726_566  # 2^24.5, what RFC 8446 allows a key of AES-GCM in its section 5.5
+
 
 class Table(BaseModel):
     """What all tables share: unknown keys are errors, defaults are checked, nothing changes later."""
@@ -56,12 +58,15 @@ class Capture(Table):
 class Keys(Table):
     """Who supplies keys; `providers_allowed` is what a peer may ask this node for, by default what is `provider` here.
 
-    A provider to which the agent is switched while it runs counts too, where `providers_allowed` is left out.
+    A provider to which the agent is switched while it runs counts too, where `providers_allowed` is left out. A key
+    that has protected `limit_records` full records is reported, or with `limit = "close"` its connection ends.
     """
 
     provider: Text
     providers_allowed: Names | None = None
     ciphers: Ciphers = (Cipher.AES_GCM_128,)
+    limit: Literal["report", "close"] = "report"
+    limit_records: Annotated[int, Strict(), Field(ge=1, le=MOST_RECORDS)] = MOST_RECORDS * 3 // 4
 
     @property
     def allowed(self) -> frozenset[str]:

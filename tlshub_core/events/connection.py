@@ -11,6 +11,7 @@ from tlshub_core.types.events import (
     Closed,
     Connecting,
     Held,
+    KeyLimit,
     KeysAsked,
     KeysReady,
     Owned,
@@ -93,6 +94,14 @@ def taken_over(event: TakenOver) -> str:
     """The line about one that an earlier agent began."""
     ends = printable(f"{event.client} -> {event.server}")
     return f"Connection taken over: {ends} ({event.state.name.lower()}), rule {_rule(event)}"
+
+
+def worn(event: KeyLimit) -> str:
+    """The line that says how much a key has protected, and what becomes of the connection."""
+    much = f"{event.records} records, {size(event.bytes)}"
+    way = "sent" if event.sent else "received"
+    end = "closed" if event.closed else "it goes on; a new connection gets a new key"
+    return f"KEY LIMIT, {much} {way} with one key: {end}"
 
 
 def verdict(event: Decision) -> str:

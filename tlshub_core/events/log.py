@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from tlshub_core.api import Event, EventSinkSpec, events, hookimpl
-from tlshub_core.events.connection import Connection, taken_over, verdict
+from tlshub_core.events.connection import Connection, taken_over, verdict, worn
 from tlshub_core.events.human import duration, printable
 from tlshub_core.events.output import Output
 
@@ -73,6 +73,8 @@ class LogSink:
             case events.TakenOver():
                 self._connection(event).add(event)
                 yield f"{self._when(event)} {taken_over(event)}"
+            case events.KeyLimit():
+                yield f"{self._when(event)} {self._connection(event).name()}: {worn(event)}"
             case events.Connecting() | events.Held() | events.Owned() | events.KeysAsked() | events.KeysReady():
                 self._connection(event).add(event)
             case _:

@@ -12,6 +12,7 @@ from tlshub_core.pipeline.beginning import DECIDED, Beginning, RuleNames
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.repair import Repair
 from tlshub_core.pipeline.tools import Tools
+from tlshub_core.pipeline.wear import Wear
 from tlshub_core.types import events
 from tlshub_core.types.capture import (
     CaptureEvent,
@@ -22,6 +23,7 @@ from tlshub_core.types.capture import (
     FlowOwned,
     FlowSeen,
     FlowSpoke,
+    FlowWorn,
     Overrun,
     State,
     Unaccounted,
@@ -41,6 +43,7 @@ class Capture:
         self._by_cookie: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._repair = Repair(tools.backend, self._by_cookie, self._seen, self._ended_unheard)
+        self._wear = Wear(tools.agent, close=tools.close_worn)
 
     def connections(self) -> Sequence[Connection]:
         """Those of now, in the order in which they were seen."""
@@ -107,7 +110,7 @@ class Capture:
             if self._tasks.get(cookie) is asyncio.current_task():  # a socket that connects again keeps its cookie
                 del self._tasks[cookie]
 
-    def _about(self, event: FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed) -> None:
+    def _about(self, event: FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | FlowWorn) -> None:
         connection = self._by_cookie.get(event.cookie)
         if connection is None:
             if isinstance(event, FlowDecided):
@@ -122,6 +125,8 @@ class Capture:
                 connection.owners.tell(event)
             case FlowSpoke():
                 connection.first.tell(event)
+            case FlowWorn():
+                self._wear.tell(connection, event)
             case FlowDecided():
                 self._end(event.cookie)
                 connection.ending.decided(event.state, event.reason)
@@ -146,6 +151,7 @@ class Capture:
 
     def _closed(self, connection: Connection, event: FlowClosed) -> None:
         self._end(event.cookie)
+        self._wear.forget(event.cookie)
         del self._by_cookie[event.cookie]
         self._emit(
             events.Closed(

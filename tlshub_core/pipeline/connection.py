@@ -76,8 +76,9 @@ class Connection:
             _log.exception("bug in the agent, at connection %s", self.flow.id)
             self.ending.fail(Unavailable(f"bug in the agent: {type(error).__name__}", Reason.PROVIDER_BUG))
         finally:
-            if self.ending.socket is not None:
-                descriptor.let_go(self.ending.socket)
+            sock, self.ending.socket = self.ending.socket, None
+            if sock is not None:
+                descriptor.let_go(sock)
 
     async def _secure(self) -> None:
         if self.seen.state is State.INSTALLING:

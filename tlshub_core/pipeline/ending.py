@@ -96,6 +96,10 @@ class Ending:
         if self.state() is not State.OPEN:
             self.fail(Unavailable("the agent stops", reason))
 
+    def close(self) -> None:
+        """Reset a connection that is open; whoever calls says why."""
+        self._refuse()
+
     def _cleared(self) -> None:
         self.outcome = State.CLEAR
         sock = self._owners.try_take() if self._established.done() else None

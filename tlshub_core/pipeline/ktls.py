@@ -52,6 +52,11 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> None:
     _expect_no_padding(sock)
 
 
+def change_sent(sock: socket, keys: FlowKeys) -> None:
+    """Other keys for what a client sends from now on; raises OSError (EBUSY) where the kernel cannot, before 6.14."""
+    _set(sock, TLS_TX, keys, keys.client_to_server)
+
+
 def _expect_no_padding(sock: socket) -> None:
     """Let the kernel decrypt into the reader's own buffer (Linux 6.0): KTLS does not pad, so most records fit.
 

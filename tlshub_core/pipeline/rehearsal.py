@@ -23,14 +23,15 @@ def rehearse(ciphers: Iterable[Cipher]) -> None:
     """Raises Unavailable, naming the cipher, where a byte sent by KTLS does not arrive by KTLS."""
     for cipher in ciphers:
         try:
-            client, server = _pair()
+            client, server = pair()
             with client, server:
                 _exchange(client, server, cipher)
         except (OSError, Unavailable) as error:
             raise Unavailable(f"kernel TLS with '{cipher.label}' does not work here: {error}; see 'doctor'") from error
 
 
-def _pair() -> tuple[socket, socket]:
+def pair() -> tuple[socket, socket]:
+    """A connection of this process to itself over loopback; raises OSError."""
     with socket(AF_INET, SOCK_STREAM) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)

@@ -16,7 +16,10 @@ from tlshub_core.types.interfaces import AgentContext, CaptureBackend
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """The parts of the agent; how long an installation may take, and how long a client may be quiet."""
+    """The parts of the agent; how long an installation may take, and how long a client may be quiet.
+
+    `close_worn`: a connection ends when one of its keys has protected as much as it should.
+    """
 
     agent: AgentContext
     backend: CaptureBackend
@@ -25,6 +28,7 @@ class Tools:
     gate_ns: int
     keylog: KeyLog | None = None
     patience_ns: int = 200_000_000
+    close_worn: bool = False
     heirs: Heirs = field(default_factory=Heirs)
     turns: Turns = field(default_factory=Turns)
     destroyer: Destroyer = field(default_factory=Destroyer)

@@ -92,6 +92,10 @@ class MemoryBackend(MemoryKernel):
         """See `CaptureBackend`."""
         self.warm_peers[address] = up
 
+    def wear(self, records: int) -> None:
+        """See `CaptureBackend`; in memory nothing wears out but by `wear_out`."""
+        self.wear_asked.append(records)
+
     def replace(self, rules: RuleSet) -> None:
         """Swap the rules."""
         self.rules = rules

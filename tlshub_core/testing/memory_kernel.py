@@ -17,6 +17,7 @@ from tlshub_core.types.capture import (
     FlowOwned,
     FlowSeen,
     FlowSpoke,
+    FlowWorn,
     Match,
     Overrun,
     Owner,
@@ -67,6 +68,7 @@ class MemoryKernel:
         self.expected: dict[Tuple4, int] = {}
         self.left: dict[Tuple4, int] = {}
         self.warm_peers: dict[Address, bool] = {}
+        self.wear_asked: list[int] = []
         self.room: int | None = None
         self._batch: list[CaptureEvent] = []
         self._lost = 0
@@ -129,6 +131,11 @@ class MemoryKernel:
     def speak(self, cookie: int, *, tls: bool) -> None:
         """The client makes its first call, under a rule with passthrough."""
         self._emit(FlowSpoke(cookie=cookie, time_ns=time.monotonic_ns(), tls=tls))
+
+    def wear_out(self, cookie: int, *, sent: bool, records: int, bytes: int) -> None:
+        """The key of one direction has protected much, and the kernel was asked."""
+        worn = FlowWorn(cookie=cookie, time_ns=time.monotonic_ns(), sent=sent, records=records, bytes=bytes)
+        self._emit(worn)
 
     def expire(self, cookie: int) -> None:
         """The flow's deadline passes."""

@@ -81,6 +81,8 @@ class MemoryNode:
         script: Script | None = None,
         patience_ns: int = 0,
         backend: MemoryBackend | None = None,
+        *,
+        close_worn: bool = False,
     ) -> None:
         self.backend = backend or MemoryBackend(rule_set([row(mode)]))
         self.events: list[Event] = []
@@ -106,6 +108,7 @@ class MemoryNode:
             keys=self.keys,
             gate_ns=GATE_NS,
             patience_ns=patience_ns,
+            close_worn=close_worn,
         )
         self.capture = Capture(tools, mapping, rule, HANDSHAKE_NS)
 

@@ -53,6 +53,7 @@ def one_of_each(flow: UUID | None = None, text: str = "text") -> list[Event]:
         events.TakenOver(
             time_ns=at, flow=flow, side=side, **ends, rule=text, mode=Mode.REQUIRE, peer=text, state=State.OPEN
         ),
+        events.KeyLimit(time_ns=at, flow=flow, sent=True, records=2**64 - 1, bytes=2**64 - 1, closed=True),
     ]
 
 

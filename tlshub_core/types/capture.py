@@ -120,6 +120,20 @@ class FlowClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowWorn:
+    """The key of one direction has protected as much as was asked for: `sent` by this end, or received.
+
+    `records` is the number of the next one; `bytes` are TCP's, those of the records' own framing among them.
+    """
+
+    cookie: int
+    time_ns: int
+    sent: bool
+    records: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overrun:
     """The ring buffer was full and events were lost; the flow table has to be walked."""
 
@@ -152,7 +166,9 @@ class Unaccounted:
     since_ns: int
 
 
-CaptureEvent = FlowSeen | FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | Overrun | Unaccounted
+CaptureEvent = (
+    FlowSeen | FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | FlowWorn | Overrun | Unaccounted
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,9 +181,22 @@ class Bypass(Event):
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimit(Event):
+    """The key of one direction, `sent` by this end or received, has protected as much as one should (RFC 8446, 5.5).
+
+    `records`, and `bytes` as TCP counts them. The connection goes on, or was `closed`, as the configuration says.
+    """
+
+    sent: bool
+    records: int
+    bytes: int
+    closed: bool
+
+
 KINDS: tuple[type[Event], ...] = (
     Connecting, Held, Owned, KeysAsked, KeysReady, Secured, ReleasedClear, Refused, Closed, SessionUp, SessionDown,
-    Lost, Unattended, Reloaded, Bypass, TakenOver,
+    Lost, Unattended, Reloaded, Bypass, TakenOver, KeyLimit,
 )  # fmt: skip
 
 

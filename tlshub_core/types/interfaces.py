@@ -291,6 +291,12 @@ class CaptureBackend(Protocol):
     def warm(self, address: Address, up: bool) -> None:
         """A session for that address is up: SYNs go at once for `warm_ns` after an answer (ARMED). Down: all wait."""
 
+    def wear(self, records: int) -> None:
+        """Have a FlowWorn told, each time, of each direction of an OPEN flow whose key has protected that much.
+
+        In full records (2^14 bytes), shorter ones by their blocks; not of ciphers without a limit within reach.
+        """
+
     def replace(self, rules: RuleSet) -> None:
         """Swap the rules, atomically."""
 

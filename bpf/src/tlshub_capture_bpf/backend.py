@@ -45,6 +45,7 @@ CLOCK_MONOTONIC_COARSE = 6  # its resolution is the kernel's tick
 SYN_TIMEOUT_S = 0.004
 NEVER_ANSWERED = 0
 BPF_MAP_TYPE_ARRAY = 2
+BLOCKS = 2**14 // 16 + 1  # of a full record, as `find_worn` counts
 PIECE = 64  # of a batch: in between the connections that are on their way go on
 _log = logging.getLogger("tlshub.capture")
 ZERO = layout.U32.pack(0)
@@ -118,6 +119,7 @@ class LibbpfBackend:
         self._promise = programs.call("promise", layout.PROMISE.size)
         self._leave = programs.call("leave", layout.PROMISE.size)
         self._ask = programs.call("ask_rule", layout.ASK.size)
+        self._worn = programs.call("find_worn", layout.WEAR.size) if self._gate else None
         events = programs.map("events", 0).fd
         passed_over(library, events)  # what is still so, the flow table tells
         self._ring = RingBuffer(library, events, self._record)
@@ -259,6 +261,11 @@ class LibbpfBackend:
             self._warm.put(key, layout.U64.pack(NEVER_ANSWERED))
         else:
             self._warm.drop(key)
+
+    def wear(self, records: int) -> None:
+        """See `CaptureBackend`."""
+        if self._worn is not None:
+            self._worn(layout.WEAR.pack(records * BLOCKS))
 
     def replace(self, rules: RuleSet) -> None:
         """Swap the rules; raises Unsupported where they need the gate and it was not loaded."""

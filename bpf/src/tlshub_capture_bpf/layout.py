@@ -16,6 +16,7 @@ from tlshub_core.api import (
     FlowOwned,
     FlowSeen,
     FlowSpoke,
+    FlowWorn,
     Match,
     Mode,
     Owner,
@@ -41,7 +42,8 @@ TALLY = struct.Struct("=QQQQQ24x")
 SWEEP = struct.Struct("=QQIIII")
 SWEPT = struct.Struct("=QII40s32s16x")
 LIFE_AT, GUARD_AT = 64, 80  # in SETTINGS
-FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s32sIIQ4x4x32x")
+FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s32sIIQ4x4x8x24x")
+WORN = struct.Struct("=24xQQII")
 ROW = struct.Struct("=16s16sHHBBBBII16s")
 RULESET = struct.Struct("=II")
 MAX_ROWS = 256
@@ -49,6 +51,7 @@ QUERY = struct.Struct("=16sHBBI16s")
 ASK = struct.Struct("=40sIIII")
 MOVE = struct.Struct("=QQQIIII")
 PROMISE = struct.Struct("=40sQII")
+WEAR = struct.Struct("=Q")
 U64 = struct.Struct("=Q")
 U32 = struct.Struct("=I")
 
@@ -146,6 +149,11 @@ def _spoke(cookie: int, time_ns: int, data: bytes) -> FlowSpoke:
     return FlowSpoke(cookie=cookie, time_ns=time_ns, tls=bool(tls))
 
 
+def _worn(cookie: int, time_ns: int, data: bytes) -> FlowWorn:
+    records, size, sent, _ = WORN.unpack(data)
+    return FlowWorn(cookie=cookie, time_ns=time_ns, sent=bool(sent), records=records, bytes=size)
+
+
 _DECODERS: dict[int, Callable[[int, int, bytes], CaptureEvent]] = {
     1: _seen,
     2: _established,
@@ -153,6 +161,7 @@ _DECODERS: dict[int, Callable[[int, int, bytes], CaptureEvent]] = {
     4: _decided,
     5: _closed,
     6: _spoke,
+    7: _worn,
 }
 
 

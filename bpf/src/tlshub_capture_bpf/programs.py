@@ -19,7 +19,8 @@ SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
 ADOPT = "adopt"
 MOVE = "move_flow"  # pinned, for those who come when no agent runs
-RUN = frozenset({MOVE, "promise", "leave", "ask_rule", "announce", "sweep", "arm_probe"})
+RUN = frozenset({MOVE, "promise", "leave", "ask_rule", "announce", "sweep", "find_worn", "arm_probe"})
+OF_GATE = frozenset({"find_worn", "arm_probe"})  # of these, what an observer's kernel may not take
 CGROUP = ("wall", "hold_fin", SOCKOPS)  # sockops last: what it marks, the others must already hold
 
 
@@ -47,7 +48,7 @@ class Programs:
 
     def _choose(self) -> None:
         for name, program in self._programs.items():
-            wanted = self._gate or name == SOCKOPS or (name in RUN and name != "arm_probe")
+            wanted = self._gate or name == SOCKOPS or name in RUN - OF_GATE
             self._libbpf.code("bpf_program__set_autoload", program, wanted)
 
     def _share(self, pins: Pins) -> None:

@@ -84,6 +84,12 @@ def test_tls(tmp_path: Path) -> None:
     assert ktls.tls(tmp_path).message == "available"
 
 
+def test_new_keys_for_a_socket_are_tried_only_where_nothing_has_to_be_loaded_for_it(tmp_path: Path) -> None:
+    assert ktls.rekey(tmp_path).message == "not known before the module is loaded"
+    here = ktls.checks(Path("/"), ())
+    assert [check.name for check in here] == ["tls", "rekey"] and here[1].probe.level is OK, here
+
+
 def test_ciphers(tmp_path: Path) -> None:
     assert ktls.algorithm(tmp_path, Cipher.AES_GCM_128).message == "cannot tell: '/proc/crypto' cannot be read"
     _put(tmp_path, "proc/crypto", "name         : __gcm(aes)\nname         : rfc7539(chacha20,poly1305)\n")
@@ -92,5 +98,5 @@ def test_ciphers(tmp_path: Path) -> None:
     _put(tmp_path, "proc/crypto", "name         : gcm(aes)\ndriver       : generic-gcm-aesni\n")
     assert ktls.algorithm(tmp_path, Cipher.AES_GCM_128).level is OK
     assert [check.name for check in ktls.checks(tmp_path, list(Cipher))] == [
-        "tls", "aes-gcm-128", "aes-gcm-256", "chacha20-poly1305"
+        "tls", "rekey", "aes-gcm-128", "aes-gcm-256", "chacha20-poly1305"
     ]  # fmt: skip

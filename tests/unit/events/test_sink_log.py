@@ -107,6 +107,17 @@ def test_foreign_text_makes_no_line_and_no_control(tmp_path: Path, text: str) ->
     assert sum(line.startswith("=== New") for line in foreign) == 1
 
 
+def test_a_worn_key_is_a_line_of_its_connection(tmp_path: Path) -> None:
+    begun = one_of_each()[0]
+    worn = events.KeyLimit(
+        time_ns=1, flow=begun.flow, sent=True, records=17_794_924, bytes=291_552_034_816, closed=False
+    )
+    assert printed(tmp_path / "log", [begun, worn]) == [
+        "NOW 10.0.0.1:40000 -> [fd00::2]:80: KEY LIMIT, 17794924 records, 291.6 GB sent with one key: it goes on; "
+        "a new connection gets a new key"
+    ]
+
+
 def test_a_session_names_its_library(tmp_path: Path) -> None:
     up = events.SessionUp(time_ns=0, node="b", address="10.0.0.2", dialler=True, library="Stone 1.2")
     assert printed(tmp_path / "log", [up]) == [

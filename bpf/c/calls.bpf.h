@@ -16,8 +16,9 @@ static __always_inline void note_answer(const struct flow *f)
 
 static __always_inline void note_pulse(void)
 {
+    struct settings *c = config();
     u64 *latest = pulse_of_agent();
-    if (latest)
+    if (latest && c && by_agent(c)) // the guard moves flows too
         *latest = bpf_ktime_get_ns();
 }
 

@@ -46,6 +46,7 @@ struct settings {
 // Decisions of the programs alone, and how many of these an agent has reported; `since`: when the agent before ended.
 struct tally { u64 released, refused, released_told, refused_told, since, reserve[3]; };
 
+#define CROWD 12 // deadlines of a handshake: so long an agent may work for those that came before
 #define NOBODY_WAITS (~0ULL) // a deadline: it begins with the next call
 #define MARK (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
 
@@ -129,7 +130,7 @@ static __always_inline bool in_a_crowd(const struct flow *f, u64 now)
 {
     struct settings *c = config();
     u64 *latest = pulse_of_agent();
-    return c && latest && now < *latest + c->gate_ns && now < f->deadline + c->handshake_ns;
+    return c && latest && now < *latest + c->gate_ns && now < f->deadline + CROWD * c->handshake_ns;
 }
 
 static __always_inline bool is_over(const struct flow *f, u64 now)

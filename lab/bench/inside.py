@@ -24,6 +24,7 @@ from bench.servers import CAPTURED, Servers
 from bench.variants import Variant, variants
 from bench.waiting import wait
 from tests.lab.kit.node import Node
+from tests.lab.kit.node import both as all_nodes
 
 FOLDER = Path("/run/tlshub-bench")
 
@@ -31,15 +32,6 @@ FOLDER = Path("/run/tlshub-bench")
 def say(text: str) -> None:
     """Progress."""
     print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-def nodes() -> dict[str, Node]:
-    """Both, with the agents that the lab started."""
-    folder = Path(os.environ["LAB_NODES"])
-    return {
-        "node-a": Node("node-a", folder / "node-a", "10.77.0.1", "fd77::1"),
-        "node-b": Node("node-b", folder / "node-b", "10.77.0.2", "fd77::2"),
-    }
 
 
 def waits(all_nodes: dict[str, Node]) -> list[Wait]:
@@ -50,7 +42,7 @@ def waits(all_nodes: dict[str, Node]) -> list[Wait]:
 
 def main() -> int:
     """Measure, in one boot; returns the exit status."""
-    count, both = int(os.environ.get("BENCH_ROUNDS", 15)), nodes()
+    count, both = int(os.environ.get("BENCH_ROUNDS", 15)), all_nodes()
     ways = variants(both["node-b"].ipv4)
     subprocess.run(["modprobe", "-qa", "aesni_intel"], check=False)  # as udev does; not every processor has them
     marker = uuid.uuid4().hex

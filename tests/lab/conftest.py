@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -15,11 +14,11 @@ import pytest
 _CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(_CHECKOUT), str(_CHECKOUT / "lab")]
 
-from tests.lab.kit.node import Node  # noqa: E402
+from tests.lab.kit.node import Node, both  # noqa: E402
 from tests.lab.kit.pins import detach  # noqa: E402
 from tests.lab.kit.ports import Ports  # noqa: E402
 from tests.lab.kit.tlshub import Module, kernel_complaints  # noqa: E402
-from tests.lab.kit.wire import Wire  # noqa: E402
+from tests.lab.kit.wire import Wire, captured  # noqa: E402
 
 TABLE = "capture.table_size"
 Changes = Mapping[str, Mapping[str, str]]
@@ -43,34 +42,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[dict[str, Node]]:
     """Both nodes; agents that the tests started are stopped at the end."""
-    folder = Path(os.environ["LAB_NODES"])
-    found = {
-        "node-a": Node("node-a", folder / "node-a", "10.77.0.1", "fd77::1"),
-        "node-b": Node("node-b", folder / "node-b", "10.77.0.2", "fd77::2"),
-    }
+    found = both()
     yield found
     for node in found.values():
         node.agent.stop()
 
 
-def _captured(interface: str) -> Iterator[Wire]:
-    pcap = Path(os.environ["LAB_NODES"]) / f"tests-{interface}.pcap"
-    command = ["on", "node-a", sys.executable, str(_CHECKOUT / "lab/wire_capture.py"), "--pcap", str(pcap)]
-    subprocess.run([*command, "start", interface], check=True)
-    yield Wire(pcap=pcap)
-    subprocess.run([*command, "stop"], check=True, stdout=subprocess.DEVNULL)
-
-
 @pytest.fixture(scope="session")
 def link() -> Iterator[Wire]:
     """The capture of the link between the nodes."""
-    yield from _captured("node-a")
+    with captured("node-a") as wire:
+        yield wire
 
 
 @pytest.fixture(scope="session")
 def loopback() -> Iterator[Wire]:
     """The capture of node-a's loopback."""
-    yield from _captured("lo")
+    with captured("lo") as wire:
+        yield wire
 
 
 @pytest.fixture(scope="session")

@@ -109,3 +109,12 @@ class Node:
 
     def _flows(self, kind: str) -> set[object]:
         return {event["flow"] for event in self.events(kind)}
+
+
+def both() -> dict[str, Node]:
+    """The nodes of the lab, by name."""
+    folder = Path(os.environ["LAB_NODES"])
+    return {
+        "node-a": Node("node-a", folder / "node-a", "10.77.0.1", "fd77::1"),
+        "node-b": Node("node-b", folder / "node-b", "10.77.0.2", "fd77::2"),
+    }

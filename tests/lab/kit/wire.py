@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +22,17 @@ from oracle.verdict import Finding, Question, Verdict, judge
 
 HEADER = 24  # of a pcap file
 LATE_S = 10.0  # a starved tcpdump may write what crossed long after; what is still missing then is missing
+
+
+@contextmanager
+def captured(interface: str) -> Iterator[Wire]:
+    """What crosses that interface of node-a, for as long as the block runs."""
+    pcap = Path(os.environ["LAB_NODES"]) / f"tests-{interface}.pcap"
+    program = Path(__file__).parents[3] / "lab/wire_capture.py"
+    command = ["on", "node-a", sys.executable, str(program), "--pcap", str(pcap)]
+    subprocess.run([*command, "start", interface], check=True)
+    yield Wire(pcap=pcap)
+    subprocess.run([*command, "stop"], check=True, stdout=subprocess.DEVNULL)
 
 
 @dataclass(slots=True, kw_only=True)

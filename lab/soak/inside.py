@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python -m soak.inside FILE: everything at once, window by window, for TEST_SOAK_MINUTES; writes what it found."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from bench.cpu import resident
+
+from soak.apps import PORTS, Count, clients, repeat, servers
+from soak.windows import Window, save, show
+from tests.lab.kit.chat import Flag
+from tests.lab.kit.control import tell
+from tests.lab.kit.node import Node
+from tests.lab.kit.node import both as all_nodes
+from tests.lab.kit.ports import IPV4
+from tests.lab.kit.talk import converse, payload, receives_first, sends_first
+from tests.lab.kit.wire import Wire, captured
+
+FOLDER, WINDOW_S, CONTROL = Path("/run/tlshub-soak"), 45.0, 7081
+PATIENCE_S = 240.0
+ALLOWED = {"keys.providers_allowed": '["boringssl", "openssl"]'}  # whichever the other node has as its default
+
+
+def switched(both: Mapping[str, Node], node: str) -> None:
+    """The default provider of new connections becomes the other one."""
+    providers = tell(both[node], "provider")["providers"]
+    default = next(one["name"] for one in providers if one["default"])
+    tell(both[node], "provider", "openssl" if default == "boringssl" else "boringssl")
+
+
+def reloaded(both: Mapping[str, Node]) -> None:
+    """Both read rules and mapping in again, while connections begin."""
+    for node in both.values():
+        tell(node, "reload")
+
+
+def away(both: Mapping[str, Node], node: str, end: Callable[[Node], None]) -> None:
+    """That agent ends, is away for a moment, and comes again."""
+    end(both[node])
+    time.sleep(1)
+    both[node].agent.start(ALLOWED)
+    both[node].agent.ready()
+
+
+def killed(node: Node) -> None:
+    """`kill -9`."""
+    node.agent.kill()
+
+
+def stopped(node: Node) -> None:
+    """SIGTERM."""
+    node.agent.stop()
+
+
+ACTIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Node]], None]], ...] = (
+    ("quiet", False, lambda _: None),
+    ("node-a: other provider", False, partial(switched, node="node-a")),
+    ("both reload", False, reloaded),
+    ("node-a: kill -9", True, partial(away, node="node-a", end=killed)),
+    ("node-b: other provider", False, partial(switched, node="node-b")),
+    ("node-b: kill -9", True, partial(away, node="node-b", end=killed)),
+    ("node-a: stop, start", True, partial(away, node="node-a", end=stopped)),
+    ("node-b: stop, start", True, partial(away, node="node-b", end=stopped)),
+)
+
+
+def window(number: int, both: Mapping[str, Node], wire: Wire, marker: bytes, content: bytes) -> Window:
+    """One window: the clients begin and end in it, so that the wire shows all of each connection."""
+    what, without, act = ACTIONS[number % len(ACTIONS)]
+    began, enough = time.monotonic(), Flag()
+    for node in both.values():
+        node.begin()
+    wire.begin()
+    jobs = [both["node-a"].start(partial(repeat, attempt=one, enough=enough)) for one in clients(content)]
+    time.sleep(WINDOW_S / 4)
+    act(both)
+    time.sleep(max(WINDOW_S / 4, began + WINDOW_S - time.monotonic()))
+    enough.set()
+    count = sum((job.result(PATIENCE_S) for job in jobs), Count())
+    verdict, _ = wire.judge(marker, *PORTS)
+    said = [event for node in both.values() for event in node.events("Secured", "Refused", "ReleasedClear")]
+    kinds = Counter(event["event"] for event in said)
+    return Window(
+        what=what,
+        away=without,
+        good=count.good,
+        failed=count.failed,
+        wrong=count.wrong,
+        secured=kinds["Secured"],
+        refused=Counter(str(event["reason"]) for event in said if event["event"] == "Refused"),
+        released=kinds["ReleasedClear"],
+        flows_on_the_wire=len(verdict.findings),
+        marker_hits=verdict.marker_hits,
+        clear_bytes=sum(sum(found.clear) for found in verdict.findings),
+        holes=verdict.holes,
+        memory={name: round(resident(node.agent.pid), 1) for name, node in both.items()},
+        complaints=tuple(line for node in both.values() for line in node.agent.complaints()),
+    )
+
+
+def main() -> int:
+    """Until the time is over; returns the exit status."""
+    minutes, out, both = float(os.environ["TEST_SOAK_MINUTES"]), Path(sys.argv[1]), all_nodes()
+    marker = uuid.uuid4().hex.encode()
+    content, found = payload(marker, 20_000), list[Window]()
+    began = time.monotonic()
+    for node in both.values():
+        node.agent.configure(ALLOWED)
+    reloaded(both)
+    with captured("node-a") as wire, servers(both["node-b"], FOLDER, content):
+        wire.begin()
+        converse(both["node-a"], both["node-b"], IPV4, CONTROL, sends_first, receives_first, content).check()
+        wire.clear(marker, CONTROL)
+        while time.monotonic() - began < 60 * minutes:
+            last = window(len(found), both, wire, marker, content)
+            found.append(last)
+            save(found, (time.monotonic() - began) / 60, out)
+            print(f"soak: {last.what}: {last.good} good, {last.faults or 'as it has to be'}", file=sys.stderr)
+    show(found)
+    return int(any(one.faults for one in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

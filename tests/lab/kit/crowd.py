@@ -62,12 +62,13 @@ def dial_many(_say: Say, way: Way, port: int, content: bytes, count: int) -> tup
         while good + bad < count and (events := waiting.select(50)):
             for key, bits in events:
                 assert isinstance(key.fileobj, socket.socket)
-                outcome = _step(key, bits, waiting, content)
+                outcome = step(key, bits, waiting, content)
                 good, bad = good + (outcome is True), bad + (outcome is False)
     return good, bad
 
 
-def _step(key: selectors.SelectorKey, bits: int, waiting: selectors.BaseSelector, content: bytes) -> bool | None:
+def step(key: selectors.SelectorKey, bits: int, waiting: selectors.BaseSelector, content: bytes) -> bool | None:
+    """Send, or take what there is of the echo: whether all of it is right, None where it goes on."""
     sock, got = key.fileobj, key.data
     assert isinstance(sock, socket.socket)
     try:

@@ -12,6 +12,7 @@ from functools import partial
 from bench.cpu import resident
 
 from tests.lab.kit.chat import Flag
+from tests.lab.kit.crowd import step
 from tests.lab.kit.job import Job, Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.polling import begun
@@ -32,32 +33,15 @@ def keep_all(say: Say, way: Way, port: int, content: bytes, count: int, *, enoug
                 waiting.register(begun_ones[-1], selectors.EVENT_WRITE, bytearray())
             ready = waiting.select(QUIET_S)
             assert ready, f"{good} of {count} were echoed, then nothing happened for {QUIET_S} s"
-            good += sum(_go_on(waiting, key, bits, content) for key, bits in ready)
+            outcomes = [step(key, bits, waiting, content) for key, bits in ready]
+            assert False not in outcomes, f"after {good} of {count}: one failed, or brought other bytes"
+            good += outcomes.count(True)
     say(good)
     while not enough.is_set():
         time.sleep(0.1)
     for sock in begun_ones:
         sock.close()
     return good
-
-
-def _go_on(waiting: selectors.BaseSelector, key: selectors.SelectorKey, bits: int, content: bytes) -> bool:
-    """Whether this one has got all of its echo; raises what the socket does."""
-    sock, got = key.fileobj, key.data
-    assert isinstance(sock, socket.socket)
-    try:
-        if bits & selectors.EVENT_WRITE:
-            assert sock.send(content) == len(content)
-            waiting.modify(sock, selectors.EVENT_READ, got)
-            return False
-        chunk = sock.recv(len(content))
-    except BlockingIOError:
-        return False
-    got += chunk
-    assert chunk and content.startswith(got), f"{len(got)} bytes, or others"
-    if len(got) == len(content):
-        waiting.unregister(sock)
-    return len(got) == len(content)
 
 
 def echo_all(say: Say, way: Way, port: int, count: int) -> int:

@@ -31,10 +31,10 @@ def check(der: bytes, trust_domain: str) -> str:
 
     try:
         certificate = x509.load_der_x509_certificate(der)
-        names = _uris(certificate)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        names, begin, end = _uris(certificate), certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise _no(f"the certificate cannot be read: {error}") from error
-    _check_time(certificate)
+    _check_time(begin, end)
     if len(names) != 1:
         raise _no(f"the certificate has {len(names)} URI names, exactly one is needed")
     return _node(names[0], trust_domain)
@@ -50,9 +50,8 @@ def _uris(certificate: x509.Certificate) -> list[str]:
     return names.get_values_for_type(x509.UniformResourceIdentifier)
 
 
-def _check_time(certificate: x509.Certificate) -> None:
+def _check_time(begin: datetime, end: datetime) -> None:
     now = datetime.now(UTC)
-    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if now > end:
         raise _no(f"the certificate expired at {end:%Y-%m-%d %H:%M} UTC, renew it")
     if now < begin:

@@ -20,11 +20,13 @@ AF_NETLINK, NETLINK_SOCK_DIAG = 16, 4
 SOCK_DESTROY = 21
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 NLMSG_ERROR = 2
+MAX_ERRNO = 4095  # <linux/err.h>
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
 _ID = struct.Struct("!HH16s16s")
 _TAIL = struct.Struct("=III")
 _ERROR = struct.Struct("=i")
+_ENDS = _HEADER.size + _ERROR.size  # an acknowledgement is no shorter
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -46,7 +48,7 @@ def answer(data: bytes) -> int:
         number: int = _ERROR.unpack_from(data, _HEADER.size)[0]
     except struct.error as error:
         raise ValueError(f"netlink answer of {len(data)} bytes is too short") from error
-    if kind != NLMSG_ERROR or length > len(data) or number > 0:
+    if kind != NLMSG_ERROR or not _ENDS <= length <= len(data) or not -MAX_ERRNO <= number <= 0:
         raise ValueError(f"netlink answer of type {kind} and {len(data)} bytes is no acknowledgement")
     return -number
 

@@ -97,6 +97,12 @@ def test_positive_errno_and_other_types_are_refused() -> None:
         sockdiag.answer(struct.pack("=IHHIIi", 20, 3, 0, 1, 0, 0))
 
 
+@pytest.mark.parametrize(("length", "number"), [(16, 0), (0, 0), (36, -4096), (36, -(2**31))])
+def test_a_length_or_number_that_the_kernel_cannot_mean_is_refused(length: int, number: int) -> None:
+    with pytest.raises(ValueError, match="no acknowledgement"):
+        sockdiag.answer(struct.pack("=IHHIIi", length, 2, 0, 1, 0, number) + bytes(16))
+
+
 @pytest.fixture(params=["127.0.0.2", "::1"])
 def link(request: pytest.FixtureRequest) -> Iterator[Link]:
     try:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NoReturn, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from tlshub_core.numbers import fits
+
 T = TypeVar("T")
 
 
@@ -57,9 +59,11 @@ def _value(kind: Any, plain: object, where: str) -> object:
     return _of(kind, plain, where)
 
 
-def _of(kind: Any, plain: object, where: str) -> Any:
+def _of(kind: Any, plain: Any, where: str) -> Any:
     if type(plain) is not kind:
         raise ValueError(f"{where or 'the value'} is of type '{type(plain).__name__}', expected '{kind.__name__}'")
+    if kind is int and not fits(plain):
+        raise ValueError(f"{where or 'the value'} has more than 64 bits")
     return plain
 
 

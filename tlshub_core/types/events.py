@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from tlshub_core.numbers import fits
 from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Mode, Side
@@ -214,8 +215,10 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, UUID) else value
 
 
-def decode(body: Mapping[str, object]) -> Event:
+def decode(body: object) -> Event:
     """The event that `encode` made this dict of; strict: raises ValueError for anything that it would not make."""
+    if not isinstance(body, Mapping):
+        raise ValueError(f"event is {type(body).__name__}, expected an object")
     if body.get("schema") != SCHEMA_VERSION or type(body["schema"]) is not int:
         raise ValueError(f"event has schema {body.get('schema')!r}, expected {SCHEMA_VERSION}")
     name = body.get("event")
@@ -227,9 +230,11 @@ def decode(body: Mapping[str, object]) -> Event:
     return kind(**{name: _value(kind, name, of, body[name]) for name, of in fields})
 
 
-def _value(kind: type[Event], name: str, of: str, plain: object) -> Any:
+def _value(kind: type[Event], name: str, of: str, plain: Any) -> Any:
     wire, make = _READERS[of]
     if type(plain) is wire and make is None:
+        if isinstance(plain, int) and not fits(plain):
+            raise ValueError(f"'{kind.__name__}.{name}' has more than 64 bits")
         return plain
     if plain is None and of.endswith("| None"):
         return None

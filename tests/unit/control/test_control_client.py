@@ -63,6 +63,7 @@ def test_any_answer_is_one_or_an_error(tmp_path: Path, answer: bytes) -> None:
         (b"", "cannot be reached: connection reset by peer"),
         (b'{"answer":{"on":1,"left_s":null}}\n', "field 'on' is of type 'int', expected 'bool'"),
         (b'{"answer":{"on":true,"left_s":null,"more":1}}\n', "unknown field 'more'"),
+        (b'{"answer":{"on":true,"left_s":1%s}}\n' % (b"0" * 400), "field 'left_s' has more than 64 bits"),
         (b'{"later":{}}\n', "what this release does not understand: 'later' is unknown"),
         (b'{"error":{"message":"no","file":"","table":"","key":""}}\n', "^no$"),
         (GOOD[:-1], "a line of it is too long, or cut off"),

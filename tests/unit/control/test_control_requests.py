@@ -90,7 +90,7 @@ HEAD = b'{"version":1,"command":'
         (HEAD + b'"flows","state":"","limit":true}', "field 'limit' is of type 'bool', expected 'int'"),
         (HEAD + b'"flows","state":"","limit":0}', "the limit is out of range"),
         (HEAD + b'"flows","state":"","limit":NaN}', "'NaN' is no JSON"),
-        (HEAD + b'"flows","state":"","limit":' + b"9" * 4000 + b"}", "the limit is out of range"),
+        (HEAD + b'"flows","state":"","limit":' + b"9" * 4000 + b"}", "field 'limit' has more than 64 bits"),
         (HEAD + b'"flows","state":"opened","limit":1}', "unknown state 'opened', expected one of 'held', 'new'"),
         (HEAD + b'"bypass","on":1,"minutes":0}', "field 'on' is of type 'int', expected 'bool'"),
         (HEAD + b'"bypass","on":true,"minutes":-1}', "the minutes are out of range"),

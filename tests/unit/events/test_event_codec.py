@@ -74,6 +74,20 @@ def test_anything_else_is_refused(change: dict[str, Any], words: str) -> None:
         decode(body)
 
 
+@pytest.mark.parametrize("other", ["Lost", 1, None, [1], True])
+def test_what_is_no_object_is_refused(other: object) -> None:
+    with pytest.raises(ValueError, match=f"^event is {type(other).__name__}, expected an object$"):
+        decode(other)
+
+
+def test_a_number_of_more_than_64_bits_is_refused() -> None:
+    body = encode(events.Lost(time_ns=5, sink="x", count=2**64 - 1))
+    assert decode(body)
+    for endless in (2**64, -(2**64)):
+        with pytest.raises(ValueError, match=r"^'Lost\.count' has more than 64 bits$"):
+            decode({**body, "count": endless})
+
+
 def test_a_missing_field_is_refused() -> None:
     body = encode(one_of_each(FLOW)[0])
     for name in list(body):

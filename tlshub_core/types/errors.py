@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from tlshub_core.events.human import printable
+
 
 class Reason(Enum):
     """Why a flow was refused, released in clear, or lost; the value is what events and frames carry."""
@@ -55,7 +57,7 @@ class ConfigError(TlshubError):
             place += f", table '[{table}]'"
         if key:
             place += f", key '{key}'"
-        super().__init__(f"{place}: {message}")
+        super().__init__(printable(f"{place}: {message}"))  # a key may be any text; a line says one thing
         self.file, self.table, self.key = file, table, key
 
 

@@ -111,6 +111,13 @@ def test_passthrough_errors(tmp_path: Path, rule: str, table: str, key: str, mes
     assert message in str(error)
 
 
+def test_a_key_of_any_text_makes_no_line_of_its_own(tmp_path: Path) -> None:
+    error = _error(tmp_path, MINIMAL + '["\\n\\u001b[31m"]\nx = 1\n')
+    assert "key '\\n\\x1b[31m': unknown" in str(error)
+    assert str(error).isprintable()
+    assert error.key == "\n\x1b[31m"
+
+
 def test_several_errors_are_all_told(tmp_path: Path) -> None:
     error = _error(tmp_path, "[capture]\nbackand = 'x'\n[peering]\nport = 0\n")
     assert len(str(error).split("\n")) == 3

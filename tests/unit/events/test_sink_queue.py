@@ -36,21 +36,26 @@ def test_everything_arrives_in_order(tmp_path: Path, start: Start) -> None:
 
 
 def test_what_was_dropped_is_told_in_its_place(tmp_path: Path, start: Start) -> None:
-    path, gate = tmp_path / "out", tmp_path / "gate"
+    path, begun, gate = tmp_path / "out", tmp_path / "begun", tmp_path / "gate"
     os.mkfifo(gate)
-    kept_shut = os.open(gate, os.O_RDWR)
+    ours = os.open(gate, os.O_RDWR)
     inner = good(path)[0].factory(Options())
 
     def write(batch: Sequence[Event]) -> None:
-        if not path.exists():
-            gate.read_bytes()
+        if not begun.exists():
+            begun.touch()
+            with gate.open("rb", buffering=0) as shut:
+                shut.read(1)
         inner.write(batch)
 
     sinks = start(spec("slow", lambda: Sink(write)), limit=1000)
-    for number in range(6000):
+    sinks.emit(event(0))
+    sinks.flush()
+    wait_until(begun.exists)
+    for number in range(1, 6000):
         sinks.emit(event(number))
     lost = sinks.counts()[0].dropped
-    os.close(kept_shut)
+    os.write(ours, b"x")
     wait_until(lambda: settled(sinks, 0))
     for number in range(6000, 6010):
         sinks.emit(event(number))
@@ -60,6 +65,7 @@ def test_what_was_dropped_is_told_in_its_place(tmp_path: Path, start: Start) -> 
     assert lost > 2000
     assert seen == [*range(gap), -lost, *range(gap + lost, 6010)]
     assert (counts.dropped, counts.written) == (lost, len(seen))
+    os.close(ours)
 
 
 async def test_in_a_loop_what_comes_within_a_moment_is_one_write(tmp_path: Path, start: Start) -> None:

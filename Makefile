@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
-.PHONY: demo test stress soak bench bench-native setup lint types unit lab-tests object wheels reference clean
+.PHONY: demo test stress soak fuzz bench bench-native setup lint types unit lab-tests object wheels reference clean
 
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
@@ -20,6 +20,9 @@ stress: ## what the lab tests do a few times, often enough for counts to mean so
 soak: ## applications of all sorts for SOAK_MINUTES (30), while providers are switched and agents are killed
 	@lab/setup tests
 	@lab/soak/run
+
+fuzz: setup ## what reads bytes that others write, each for FUZZ_SECONDS=60 or as long as is asked
+	@tests/fuzz/run
 
 bench: ## what capture costs, beside plain TCP and other ways to TLS; takes about a quarter of an hour
 	@lab/setup bench

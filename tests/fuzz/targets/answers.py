@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers at the control socket, as 'ctl' reads and prints them; the first byte says to which command they are."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz.kit.target import Target
+from tests.fuzz.kit.words import both_ways, text_of
+from tlshub_core.cli import ctl_tables
+from tlshub_core.control import answers, client, requests, wire
+from tlshub_core.control.client import CommandError
+from tlshub_core.control.requests import Request
+from tlshub_core.events.human import printable
+
+_PROVIDER = answers.ProviderRow(name="openssl", summary="sessions by OpenSSL", default=True, allowed=False)
+_ON, _OFF = answers.BypassAnswer(on=True, left_s=60), answers.BypassAnswer(on=False, left_s=None)
+_STATUS = answers.StatusAnswer(
+    release="0.1.0", pid=7, uptime_s=60, node="node-a", configuration="capture.toml", backend="libbpf",
+    programs=("gate", "wall"), providers=(_PROVIDER,), rules=1, rows=2, mapping=None,
+    sessions=(answers.SessionRow(node="node-b", address="10.0.0.2", dialler=True, age_s=1, flows=2),),
+    flows={"open": 2}, bypass=_ON, notices=("a notice",),
+    totals=answers.Totals(secured=1, released_clear=2, refused=3, lost_in_kernel=4, lost_in_sinks=5),
+)  # fmt: skip
+_FLOW = answers.FlowRow(
+    id="00000000-0000-0000-0000-000000000007", side="client", client="10.1.0.1:40000", server="[fd00::1]:80",
+    peer="node-b", pid=7, comm="curl", state="open", rule="web", mode="require", provider="openssl",
+    cipher="aes-gcm-128", age_ms=100, hold_ms=2,
+)  # fmt: skip
+_RULE = answers.RuleRow(
+    rule="web", mode="require", direction="both", ports="80", peer="", process="", passthrough="", provider="openssl"
+)
+_Row = tuple[Request, Any, str, Callable[[Any], None]]
+_COMMANDS: tuple[_Row, ...] = (
+    (requests.Status(), _STATUS, "", ctl_tables.status),
+    (requests.Flows(state="", limit=1), answers.FlowsAnswer(total=1, flows=()), "flows", ctl_tables.flows),
+    (requests.Rules(), answers.RulesAnswer(rules=(_RULE,), implied=True, bypass=_OFF), "", ctl_tables.rules),
+    (requests.Reload(), answers.ReloadAnswer(rules=1, rows=1, mapping=3, bypass=_ON), "", ctl_tables.reloaded),
+    (requests.Bypass(on=True, minutes=1), _ON, "", ctl_tables.bypass),
+    (requests.Providers(), answers.ProvidersAnswer(providers=(_PROVIDER,)), "", ctl_tables.providers),
+)
+_ROWS = (_STATUS, _STATUS.totals, *_STATUS.sessions, _FLOW, _RULE, _PROVIDER, _ON)
+_FIELDS = {key for row in _ROWS for key in asdict(row)}
+_KEYS = sorted(_FIELDS | {"answer", "rows", "error", "total", "implied", "message", "file"})
+WORDS = (
+    *(b'"%s":' % key.encode() for key in _KEYS), b"{", b"}", b"[", b"]", b",", b"0", b"1", b"-1", b"9" * 64, b"true",
+    b"false", b"null", b'"x"', b'"\\u001b[31m"', b"\n",
+)  # fmt: skip
+
+
+class _Agent:
+    """Whoever connects is answered with the same bytes; waits in a thread that ends with the process."""
+
+    def __init__(self) -> None:
+        self.path, self.answer = Path(f"\0fuzzed-{os.getpid()}"), b""  # not in the file system
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(os.fspath(self.path))
+        self._socket.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            caller, _ = self._socket.accept()
+            with caller, suppress(OSError):  # a caller who has heard enough hangs up
+                caller.recv(requests.LIMIT)
+                caller.sendall(self.answer)
+
+
+@cache
+def _agent() -> _Agent:
+    return _Agent()
+
+
+def _seeds() -> Iterable[bytes]:
+    no = wire.line("error", wire.Failure(message="no", file="capture.toml", table="keys", key="provider"))
+    for number, (_, answer, table, _) in enumerate(_COMMANDS):
+        rows = wire.line("rows", (_FLOW,)) if table else b""
+        last = asdict(answer)
+        last.pop(table, None)
+        for text in both_ways((rows + wire.line("answer", last), no, b"", b"{}\n"), WORDS):
+            yield bytes((number,)) + text
+
+
+def _one(data: bytes) -> Iterable[str]:
+    request, like, table, show = _COMMANDS[data[0] % len(_COMMANDS)] if data else _COMMANDS[0]
+    agent = _agent()
+    agent.answer = text_of(data[1:], WORDS)
+    try:
+        answer = client.ask(agent.path, request, type(like), table)
+    except CommandError as error:
+        return ["an error of the agent" if error.failure.file else "refused"]
+    _shown(show, answer)
+    return [type(answer).__name__]
+
+
+def _shown(show: Callable[[Any], None], answer: object) -> None:
+    """It can be printed, and nothing in it moves the reader's cursor."""
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        show(answer)
+    assert all(printable(line) == line for line in out.getvalue().split("\n")), out.getvalue()
+
+
+TARGET = Target(
+    one=_one,
+    seeds=_seeds,
+    kinds=frozenset({"refused", "an error of the agent", *(type(row[1]).__name__ for row in _COMMANDS)}),
+    refusals=(),
+    modules=("tlshub_core.control.client", "tlshub_core.control.shape", "tlshub_core.cli.ctl_tables"),
+    words=WORDS,
+)

@@ -29,7 +29,10 @@ _STATUS = answers.StatusAnswer(
     programs=("gate", "wall"), providers=(_PROVIDER,), rules=1, rows=2, mapping=None,
     sessions=(answers.SessionRow(node="node-b", address="10.0.0.2", dialler=True, age_s=1, flows=2),),
     flows={"open": 2}, bypass=_ON, notices=("a notice",),
-    totals=answers.Totals(secured=1, released_clear=2, refused=3, lost_in_kernel=4, lost_in_sinks=5),
+    totals=answers.Totals(
+        secured=1, released_clear=2, refused=3, unattended_clear=4, unattended_refused=5, lost_in_kernel=6,
+        lost_in_sinks=7,
+    ),
 )  # fmt: skip
 _FLOW = answers.FlowRow(
     id="00000000-0000-0000-0000-000000000007", side="client", client="10.1.0.1:40000", server="[fd00::1]:80",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Atheris rewrites the byte code of these as it is loaded, so none may have been imported before.
 PACKAGES = [
-    "tlshub_core", "tlshub_capture_boringssl", "tlshub_capture_bpf", "tlshub_capture_podmap_file",
-    "tlshub_capture_tlshub", "tomllib",
+    "tlshub_core", "tlshub_capture_boringssl", "tlshub_capture_bpf", "tlshub_capture_openssl",
+    "tlshub_capture_podmap_file", "tlshub_capture_tlshub", "tomllib",
 ]  # fmt: skip
 
 

@@ -6,58 +6,40 @@ The first byte says which: 0, 'capture.toml'; 1, 'capture.conf'; 2, the text of 
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tlshub_capture_bpf.layout import pack_rules
 
 from tests.fuzz.kit.scratch import scratch
 from tests.fuzz.kit.target import Target
 from tests.fuzz.kit.words import both_ways, text_of
-from tests.unit.config.samples import FULL, MINIMAL
+from tests.fuzz.texts import config as texts
 from tlshub_core.config import Config, control_socket, load, rule_from_option
-from tlshub_core.config.tables import Document
 from tlshub_core.pipeline.rules import compile_rules
+from tlshub_core.plugins import Registry
 from tlshub_core.types.errors import ConfigError
+from tlshub_core.types.spec import Spec
 
-TOML, LEGACY, OPTION = range(3)
-_LEGACY = b"# the original tool's\nmode = openssl\npod_node_config = pods.conf\nnetlink_protocol = 31\nverbose = true\n"
-_WRONG = (
-    "",
-    "[keys]\n",
-    "[rule]\nname = 1\n",
-    MINIMAL + "port = 1\n[[rule]]\nname = 'x'\nmode = 'never'\n",
-    "a = ",
-    "[" * 900,
-)
-_OPTIONS = (b"80:require", b"80,8000-8100: prefer", b"0:require", b"80", b"80:never")
+_FORMS = (texts.TOML, texts.LEGACY, texts.OPTION)
+_FILES = ("capture.toml", "capture.conf")
 _NO_ROWS = {("[rule]", "match.pods"), ("[rule]", "match")}
-_TABLES = tuple(b"[%s]\n" % name.encode() for name in Document.model_fields if name != "rule")
-_KEYS = sorted(set(re.findall(r"\w+(?= =)", FULL)) | {"netlink_protocol", "mode", "verbose", "any_node"})
-WORDS = (
-    b"[[rule]]\n", *_TABLES, *(b"%s = " % key.encode() for key in _KEYS), b'"require"', b'"prefer"', b'"bypass"',
-    b'"out"', b'"in"', b'"aes-gcm-128"', b'"tls"', b'"openssl"', b'"80-90"', b"65535", b"65536", b"0", b"-1", b"1e400",
-    b"nan", b'"10.0.0.0/8"', b'"fd00::/8"', b'"::ffff:10.0.0.1"', b'"x"', b'"\\u001b[31m"', b'""', b"{", b"}", b"[",
-    b"]", b"[" * 64, b", ", b"\n", b"true", b"false", b"1979-05-27T07:32:00Z", b"quartz", b"#", b"9" * 64,
-)  # fmt: skip
+_PLUGINS = ("openssl", "tlshub", "podmap_file", "jsonl", "log")
+_KINDS = ("rule", "no rule", "refused", "rows", "no rows", "written", "implied")
 
 
 def _seeds() -> Iterable[bytes]:
-    texts = {
-        TOML: [text.encode() for text in (FULL, MINIMAL, *_WRONG)],
-        LEGACY: [_LEGACY, b"mode", b""],
-        OPTION: _OPTIONS,
-    }
-    for kind, some in texts.items():
-        yield from (bytes((kind,)) + text for text in both_ways(some, WORDS))
+    for number, some in enumerate(_FORMS):
+        yield from (bytes((number,)) + text for text in both_ways(some, texts.WORDS))
 
 
 def _one(data: bytes) -> Iterable[str]:
-    kind, text = (data[0] % 3, text_of(data[1:], WORDS)) if data else (TOML, b"")
-    return _option(text.decode()) if kind == OPTION else _file(scratch() / ("capture.toml", "capture.conf")[kind], text)
+    form, text = data[0] % len(_FORMS) if data else 0, text_of(data[1:], texts.WORDS)
+    return _file(scratch() / _FILES[form], text) if form < len(_FILES) else _option(text.decode())
 
 
 def _option(text: str) -> Iterable[str]:
@@ -77,7 +59,7 @@ def _file(path: Path, text: bytes) -> Iterable[str]:
         _is_placed(error, path, text)
         return ["refused"]
     assert control_socket(path) == config.control.socket or config.implied
-    return [_compiled(config), "implied" if config.implied else "written"]
+    return [_compiled(config), *_optioned(config), "implied" if config.implied else "written"]
 
 
 def _is_placed(error: ConfigError, path: Path, text: bytes) -> None:
@@ -100,10 +82,28 @@ def _compiled(config: Config) -> str:
     return "rows"
 
 
+def _optioned(config: Config) -> Iterable[str]:
+    """The tables of plugins, each by its plugin's own model."""
+    for spec in _specs():
+        if spec.name in config.plugin:
+            try:
+                config.options(spec)
+            except ConfigError as error:
+                yield "no options" if error.table == f"plugin.{spec.name}" and error.key else "no place"
+            else:
+                yield f"options of {spec.name}"
+
+
+@cache
+def _specs() -> list[Spec[Any]]:
+    registry = Registry()
+    return [spec for name in _PLUGINS for spec in registry.specs(name)]
+
+
 TARGET = Target(
     one=_one,
     seeds=_seeds,
-    kinds=frozenset({"rule", "no rule", "refused", "rows", "no rows", "written", "implied"}),
+    kinds=frozenset({*_KINDS, "no options", *(f"options of {name}" for name in _PLUGINS)}),
     refusals=(UnicodeDecodeError,),
     modules=(
         "tlshub_core.config.reader",
@@ -112,5 +112,5 @@ TARGET = Target(
         "tlshub_core.config.tables",
         "tlshub_core.legacy",
     ),
-    words=WORDS,
+    words=texts.WORDS,
 )

@@ -41,6 +41,7 @@ def _seeds() -> Iterable[bytes]:
     yield from (_record(4, layout.DECIDED.pack(State.REFUSED, reason, 1)) for reason in layout._REASONS)
     yield from (_record(5, layout.CLOSED.pack(state, 7, 10**9, 2**63, 0)) for state in State)
     yield _record(6, layout.SPOKE.pack(1, 0))
+    yield _record(7, layout.WORN.pack(2**24, 2**38, 1, 0))
 
 
 def _one(data: bytes) -> Iterable[str]:
@@ -76,6 +77,8 @@ def _written(event: api.CaptureEvent, record: bytes) -> bytes:
             return layout.CLOSED.pack(event.state, *counts)
         case api.FlowSpoke():
             return layout.SPOKE.pack(event.tls, 0)
+        case api.FlowWorn():
+            return layout.WORN.pack(event.records, event.bytes, event.sent, 0)
     raise AssertionError(f"'{type(event).__name__}' is no record of the ring buffer")
 
 
@@ -92,6 +95,9 @@ def _all_that_counts(kind: int, record: bytes) -> bytes:
             return layout.OWNED.pack(_nameless(owner), bool(held))
         case "spoke":
             return layout.SPOKE.pack(bool(layout.SPOKE.unpack(record)[0]), 0)
+        case "worn":
+            *counts, sent, _ = layout.WORN.unpack(record)
+            return layout.WORN.pack(*counts, bool(sent), 0)
     return record
 
 

@@ -36,6 +36,7 @@ from tlshub_core.types.capture import Owner, State
 from tlshub_core.types.flow import Side, Tuple4
 
 TICK_S = 0.05
+NAME = "tlshub-guard"
 NEVER_KILLED = -1000  # of /proc/PID/oom_score_adj
 _log = logging.getLogger("tlshub.guard")
 
@@ -103,20 +104,28 @@ def _taken(flow: Swept) -> socket.socket | None:
 
 def keep(sweeper: Sweeper, died_ns: int, handshake_ns: int) -> None:
     """Until another agent has taken over."""
-    while (flows := sweeper.sweep(time.monotonic_ns() > died_ns + handshake_ns)) is not None:
+    given_up = False
+    while (flows := sweeper.sweep(given_up)) is not None:
         for flow in flows:
             end(flow)
         if not flows:
             time.sleep(TICK_S)  # what is awaited is that time passes
+        if not given_up and time.monotonic_ns() > died_ns + handshake_ns:
+            given_up = True
+            _log.warning("no agent: new connections are refused, or go in clear where their rule prefers only")
 
 
 def _be_safe() -> None:
     process.protect()
+    process.hurry()
+    Path("/proc/self/comm").write_text(NAME)
+    score = Path("/proc/self/oom_score_adj")
     try:
-        Path("/proc/self/comm").write_text("tlshub-guard")
-        Path("/proc/self/oom_score_adj").write_text(str(NEVER_KILLED))
-    except OSError as error:
-        _log.warning("the kernel may choose the guard where memory runs out: %s", error.strerror)
+        score.write_text(str(NEVER_KILLED))
+    except PermissionError:
+        if int(score.read_text()) >= 0:
+            _log.warning("the kernel may choose the guard where memory runs out (needs CAP_SYS_RESOURCE)")
+    privileges.drop(privileges.RUNNING)
 
 
 def main(words: Sequence[str]) -> None:
@@ -125,8 +134,6 @@ def main(words: Sequence[str]) -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     _be_safe()
     libbpf = Libbpf()
-    process.hurry()
-    privileges.drop(privileges.RUNNING)
     select.select([agent], [], [])
     died_ns = time.monotonic_ns()
     os.close(agent)

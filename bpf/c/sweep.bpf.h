@@ -12,29 +12,36 @@ struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, SWEPT); __type(ke
 
 // `life`: whose guard asks. `died`: when its agent did. `give_up`: nobody came for long. `found`: entries of `ended`.
 struct sweep { u64 life, died; u32 give_up, found, replaced, pad; };
-struct sweeping { u64 died, now; u32 found; };
+struct sweeping { u64 died, now, gate_ns; u32 found; };
+
+// The agent may have died when all keys were in the socket, which only a call into it tells: the guard makes one.
+static __always_inline bool may_be_open(const struct flow *f, const struct sweeping *s)
+{
+    return f->state == INSTALLING && s->now > f->deadline && s->now < f->deadline + s->gate_ns;
+}
 
 // Whoever gets the descriptor of one that was refused before is looked at as well: it can be reset then, if not before.
-static __always_inline bool to_end(const struct flow *f, u64 died)
+static __always_inline bool to_end(const struct flow *f, const struct sweeping *s)
 {
     if (f->mode <= OBSERVE || f->tried == f->owner.pid + 1)
         return false;
-    return f->state == REFUSED || (f->state == CLEAR && f->opened > died - BARELY_NS);
+    return f->state == REFUSED || (f->state == CLEAR && f->opened > s->died - BARELY_NS) || may_be_open(f, s);
 }
 
 static long sweep_one(void *map, u64 *key, struct flow *f, struct sweeping *s)
 {
     u64 cookie = *key;
     u32 state = f->state, at = s->found;
-    if (state < OPEN && s->now > f->deadline)
+    if (state < OPEN && s->now > f->deadline && !may_be_open(f, s))
         expire(f, cookie, state);
-    if (!to_end(f, s->died))
+    if (!to_end(f, s))
         return 0;
     struct swept *e = bpf_map_lookup_elem(&ended, &at);
     if (!e)
         return 1;
     *e = (struct swept){ .cookie = cookie, .state = f->state, .side = f->side, .tuple = f->tuple, .owner = f->owner };
-    f->tried = f->owner.pid + 1;
+    if (e->state != INSTALLING)
+        f->tried = f->owner.pid + 1;
     s->found++;
     return 0;
 }
@@ -57,6 +64,7 @@ int sweep(struct sweep *m)
         m->replaced = 1;
         return 0;
     }
+    s.gate_ns = c->gate_ns;
     note_death(c, m->died);
     c->guard = bpf_get_current_pid_tgid() >> 32;
     if (m->give_up)

@@ -17,10 +17,12 @@ until the next agent, and sleepers sleep until then.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
 import socket
+import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -36,6 +38,7 @@ from tlshub_core.types.capture import Owner, State
 from tlshub_core.types.flow import Side, Tuple4
 
 TICK_S = 0.05
+SWEPT = 64  # at once, as in sweep.bpf.h
 NAME = "tlshub-guard"
 NEVER_KILLED = -1000  # of /proc/PID/oom_score_adj
 _log = logging.getLogger("tlshub.guard")
@@ -81,7 +84,10 @@ def unpacked(value: bytes) -> Swept:
 
 
 def end(flow: Swept) -> None:
-    """Reset a refused connection, wake whoever sleeps on one that was released; each by the descriptor if need be."""
+    """Reset a refused connection, wake whoever sleeps on one that was released; each by the descriptor if need be.
+
+    One whose install was under way: an empty send passes the gate where it was complete, and makes the gate say so.
+    """
     if flow.state is State.REFUSED and release.reset(flow.cookie, flow.tuple, flow.side):
         return
     sock = _taken(flow)
@@ -89,8 +95,12 @@ def end(flow: Swept) -> None:
         return
     if flow.state is State.REFUSED:
         release.disconnect(sock)
-    else:
+    elif flow.state is State.CLEAR:
         release.wake(sock)
+    else:
+        with contextlib.suppress(OSError):  # not complete: held, or by now refused
+            sock.send(b"", socket.MSG_DONTWAIT)
+            release.wake(sock)
     descriptor.let_go(sock)
 
 
@@ -108,7 +118,7 @@ def keep(sweeper: Sweeper, died_ns: int, handshake_ns: int) -> None:
     while (flows := sweeper.sweep(given_up)) is not None:
         for flow in flows:
             end(flow)
-        if not flows:
+        if len(flows) < SWEPT:
             time.sleep(TICK_S)  # what is awaited is that time passes
         if not given_up and time.monotonic_ns() > died_ns + handshake_ns:
             given_up = True
@@ -128,6 +138,12 @@ def _be_safe() -> None:
     privileges.drop(privileges.RUNNING)
 
 
+def _let_readers_go() -> None:
+    """Whoever reads what the agent printed from a pipe finds its end."""
+    if stat.S_ISFIFO(os.fstat(2).st_mode):
+        os.dup2(0, 2)
+
+
 def main(words: Sequence[str]) -> None:
     """LIFE HANDSHAKE_NS, and three descriptors: the agent's process, the program 'sweep', the map 'ended'."""
     life, handshake_ns, agent, sweep, ended = map(int, words)
@@ -137,6 +153,7 @@ def main(words: Sequence[str]) -> None:
     select.select([agent], [], [])
     died_ns = time.monotonic_ns()
     os.close(agent)
+    _let_readers_go()
     keep(Sweeper(libbpf, sweep, ended, life, died_ns), died_ns, handshake_ns)
 
 

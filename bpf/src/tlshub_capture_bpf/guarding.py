@@ -40,7 +40,10 @@ class Guarding:
             given = (agent, self._sweep, self._ended)
             words = [str(number) for number in (self._life, self._handshake_ns, *given)]
             command = [sys.executable, "-P", "-m", GUARD, *words]
-            self._child = subprocess.Popen(command, pass_fds=given, stdin=subprocess.DEVNULL, start_new_session=True)
+            nothing = subprocess.DEVNULL
+            self._child = subprocess.Popen(
+                command, pass_fds=given, stdin=nothing, stdout=nothing, start_new_session=True
+            )
         finally:
             os.close(agent)
         self._pidfd = os.pidfd_open(self._child.pid)
@@ -50,7 +53,17 @@ class Guarding:
         assert self._child is not None
         self._forget()
         _log.warning("the guard ended with status %d, and is started anew", self._child.wait())
-        self._again = asyncio.get_running_loop().call_later(AGAIN_S, self.start)
+        self._later()
+
+    def _later(self) -> None:
+        self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._restart)
+
+    def _restart(self) -> None:
+        try:
+            self.start()
+        except OSError as error:
+            _log.error("the guard cannot be started, and is tried again: %s", error)
+            self._later()
 
     def _forget(self) -> None:
         if self._pidfd >= 0:

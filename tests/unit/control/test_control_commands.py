@@ -158,12 +158,15 @@ async def test_status_says_what_runs(tmp_path: Path) -> None:
     emit(events.SessionUp(**up, dialler=True))
     emit(events.SessionUp(**up, dialler=False))
     emit(events.Lost(time_ns=1, sink="ring buffer", count=3))
+    for count in (4, 5):
+        emit(events.Unattended(time_ns=1, released=count, refused=2 * count, since_ns=0))
     home.node.backend.begin(Side.CLIENT, out(1))
     await home.node.settle()
     found = await status(home)
     assert (found.node, found.backend, found.programs, found.mapping) == ("here", "memory", ("one", "two"), None)
     assert (found.rules, found.rows, found.configuration) == (2, 3, str(home.file))
     assert [(one.node, one.dialler, one.flows) for one in found.sessions] == [("there", True, 1), ("there", False, 1)]
+    assert (found.totals.unattended_clear, found.totals.unattended_refused) == (9, 18)
     assert (found.totals.lost_in_kernel, found.totals.lost_in_sinks) == (3, 0)
     assert [(one.name, one.default, one.allowed) for one in found.providers] == [("scripted", True, True)]
     assert found.notices == ("something is lacking",)

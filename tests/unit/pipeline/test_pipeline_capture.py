@@ -15,7 +15,7 @@ from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.node import ISNS, Link, MemoryNode
 from tlshub_core.testing.scripted import Script
 from tlshub_core.types import events
-from tlshub_core.types.capture import FlowClosed, FlowDecided, FlowEstablished, FlowSeen, Overrun, State
+from tlshub_core.types.capture import FlowClosed, FlowDecided, FlowEstablished, FlowSeen, Overrun, State, Unaccounted
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Mode, Side, Tuple4
 
@@ -68,6 +68,15 @@ async def test_an_overrun_is_said_and_logged(caplog: pytest.LogCaptureFixture) -
     (lost,) = node.said(events.Lost)
     assert lost.count == 12
     assert "12 events of the kernel were lost" in caplog.text
+
+
+async def test_what_was_decided_without_an_agent_is_said_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    node = MemoryNode()
+    node.capture.handle([Unaccounted(released=2, refused=3, since_ns=5)])
+    (said,) = node.said(events.Unattended)
+    assert isinstance(said, events.Unattended)
+    assert (said.released, said.refused, said.since_ns, said.flow) == (2, 3, 5, None)
+    assert "without an agent, 2 connections were released in clear, 3 refused" in caplog.text
 
 
 @pytest.mark.parametrize("state", [State.REFUSED, State.CLEAR])

@@ -35,7 +35,7 @@ def status(answer: StatusAnswer) -> None:
         ("mapping", "none" if answer.mapping is None else f"{answer.mapping} entries"),
         ("connections", flows),
         ("since the start", f"{totals.secured} secured, {totals.released_clear} in clear, {totals.refused} refused"),
-        ("without an agent", f"{totals.unattended_clear} in clear, {totals.unattended_refused} refused"),
+        ("unwatched", f"{totals.unattended_clear} in clear, {totals.unattended_refused} refused"),
         ("events lost", f"{totals.lost_in_kernel} in the kernel, {totals.lost_in_sinks} on their way to sinks"),
         ("bypass", _bypass(answer.bypass)),
     )

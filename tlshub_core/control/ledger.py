@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tlshub_core.types import events
+from tlshub_core.types.errors import Reason
 from tlshub_core.types.events import Event
 
 
@@ -36,7 +37,8 @@ class Ledger:
         """Count it and hand it to the sinks."""
         self._emit(event)
         kind = type(event)
-        self._counts[kind] += 1
+        if getattr(event, "reason", None) is not Reason.EVENT_LOST:  # those are counted in `Unattended`
+            self._counts[kind] += 1
         if kind is events.SessionUp or kind is events.SessionDown:
             self._session(event)
         elif isinstance(event, events.Lost):

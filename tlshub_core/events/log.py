@@ -118,7 +118,8 @@ def _of_agent(event: Event) -> str:
         case events.Lost():
             return f"{event.count} events were lost on their way to '{event.sink}'"
         case events.Unattended():
-            return f"Without an agent, {event.released} connections were released in clear, {event.refused} refused"
+            released, refused = event.released, event.refused
+            return f"While no agent watched, {released} connections were released in clear, {refused} refused"
         case events.Reloaded():
             detail = f": {event.detail}" if event.detail else ""
             return f"{'Reloaded' if event.ok else 'Could not reload'} {event.what}{detail}"

@@ -72,7 +72,7 @@ class Capture:
 
     def _unattended(self, event: Unaccounted) -> None:
         released, refused = event.released, event.refused
-        _log.warning("without an agent, %d connections were released in clear, %d refused", released, refused)
+        _log.warning("while no agent watched, %d connections were released in clear, %d refused", released, refused)
         now = time.monotonic_ns()
         self._emit(events.Unattended(time_ns=now, released=released, refused=refused, since_ns=event.since_ns))
 

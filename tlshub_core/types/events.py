@@ -154,9 +154,10 @@ class Lost(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unattended(Event):
-    """Connections that were released in clear, or refused, in the kernel alone, and that no other event tells of.
+    """Connections that were released in clear, or refused, in the kernel alone, and that nobody was told of then.
 
-    While no agent ran, the one before having ended at `since_ns` (0: not known), or where kernel events were lost.
+    While no agent ran, the one before having ended at `since_ns` (0: not known), or where kernel events were lost. Some
+    may have an event of their own later, with the reason 'event-lost': it is not one more.
     """
 
     released: int

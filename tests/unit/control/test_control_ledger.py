@@ -33,6 +33,14 @@ def test_every_event_is_passed_on_and_counted() -> None:
     assert ledger.lost == 1
 
 
+def test_what_was_counted_as_unwatched_is_not_counted_again() -> None:
+    ledger = Ledger(lambda _: None)
+    ledger.emit(events.Unattended(time_ns=1, released=1, refused=2, since_ns=0))
+    for reason in (Reason.EVENT_LOST, Reason.DEADLINE):
+        ledger.emit(events.Refused(time_ns=2, reason=reason, detail=""))
+    assert (ledger.unattended, ledger.count(events.Refused)) == ((1, 2), 1)
+
+
 def test_a_session_that_is_renewed_is_the_newer_one() -> None:
     ledger = Ledger(lambda _: None)
     for event in (up(1), up(2), down(3)):

@@ -128,7 +128,7 @@ def test_a_session_names_its_library(tmp_path: Path) -> None:
 def test_what_was_decided_without_an_agent(tmp_path: Path) -> None:
     alone = events.Unattended(time_ns=0, released=1, refused=20, since_ns=7)
     assert printed(tmp_path / "log", [alone]) == [
-        "NOW Without an agent, 1 connections were released in clear, 20 refused"
+        "NOW While no agent watched, 1 connections were released in clear, 20 refused"
     ]
 
 

@@ -76,7 +76,7 @@ async def test_what_was_decided_without_an_agent_is_said_and_logged(caplog: pyte
     (said,) = node.said(events.Unattended)
     assert isinstance(said, events.Unattended)
     assert (said.released, said.refused, said.since_ns, said.flow) == (2, 3, 5, None)
-    assert "without an agent, 2 connections were released in clear, 3 refused" in caplog.text
+    assert "while no agent watched, 2 connections were released in clear, 3 refused" in caplog.text
 
 
 @pytest.mark.parametrize("state", [State.REFUSED, State.CLEAR])

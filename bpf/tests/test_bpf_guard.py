@@ -14,19 +14,22 @@ from pathlib import Path
 import pytest
 from tlshub_capture_bpf import layout, tlshub_capture_backends
 from tlshub_capture_bpf.backend import LibbpfBackend
-from tlshub_capture_bpf.guard import Sweeper
+from tlshub_capture_bpf.guard import end
 from tlshub_capture_bpf.guarding import Guarding, dismiss
+from tlshub_capture_bpf.sweeping import SWEPT, Sweeper, Swept
 
 from bpf.tests.test_bpf_leave import backend_of
 from tlshub_core.api import FlowClosed, FlowDecided, FlowSeen, Mode, RuleSet, Side, State
+from tlshub_core.pipeline import release
 from tlshub_core.testing.backend_harness import BackendHarness, Witness, settings_for
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.talker import Talker
 
 HANDSHAKE_NS = 1_000_000_000  # that of the harness
 PAST = 1
+GONE = (errno.ECONNABORTED, errno.ECONNRESET)
 ZERO = layout.U32.pack(0)
-# Accepts one connection of its own, sleeps in poll() without an end, and says after how many seconds it was woken.
+# Connects to itself, sleeps in poll() on one end without a time limit, and says after how many seconds it was woken.
 SLEEPER = """
 import select, socket, sys, time
 open(sys.argv[1] + '/cgroup.procs', 'w').write('0')
@@ -34,12 +37,13 @@ sys.stdin.read()
 listener = socket.create_server(('127.0.0.1', 0))
 client = socket.create_connection(listener.getsockname())
 server, _ = listener.accept()
+end = client if sys.argv[2] == 'client' else server
 print('sleeps', flush=True)
 began, poll = time.monotonic(), select.poll()
-poll.register(server, select.POLLIN)
-events = poll.poll()
+poll.register(end, select.POLLIN)
+poll.poll()
 try:
-    server.recv(1)
+    end.recv(1)
 except OSError as error:
     print(error.errno, time.monotonic() - began, flush=True)
 """
@@ -71,8 +75,8 @@ async def held(witness: Witness, rules: RuleSet, talker: Talker, count: int = 2)
 class Sleeper:
     """The program SLEEPER."""
 
-    def __init__(self, cgroup: Path) -> None:
-        command = [sys.executable, "-S", "-c", SLEEPER, str(cgroup)]
+    def __init__(self, cgroup: Path, side: Side, *prefix: str) -> None:
+        command = [*prefix, sys.executable, "-S", "-c", SLEEPER, str(cgroup), side.name.lower()]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def begin(self) -> None:
@@ -99,7 +103,14 @@ class TestGuard(BackendHarness):
 
     @pytest.fixture
     def sleeper(self, cgroup: Path) -> Iterator[Sleeper]:
-        sleeper = Sleeper(cgroup)
+        sleeper = Sleeper(cgroup, Side.SERVER)
+        yield sleeper
+        sleeper.end()
+
+    @pytest.fixture
+    def elsewhere(self, cgroup: Path) -> Iterator[Sleeper]:
+        """In a network namespace of its own; its client's end, whose owner is known without the gate."""
+        sleeper = Sleeper(cgroup, Side.CLIENT, "unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$0" "$@"')
         yield sleeper
         sleeper.end()
 
@@ -112,7 +123,7 @@ class TestGuard(BackendHarness):
         agent.wait()
 
     @pytest.mark.parametrize(
-        ("mode", "asked", "end"),
+        ("mode", "asked", "last"),
         [
             (Mode.REQUIRE, State.NEW, State.REFUSED),
             (Mode.PREFER, State.NEW, State.CLEAR),
@@ -121,7 +132,7 @@ class TestGuard(BackendHarness):
         ],
     )
     def test_flows_are_ended_at_their_deadline_once(
-        self, cgroup: Path, talker: Talker, mode: Mode, asked: State, end: State
+        self, cgroup: Path, talker: Talker, mode: Mode, asked: State, last: State
     ) -> None:
         async def test(witness: Witness) -> None:
             backend = backend_of(witness, rule_set([row(mode)]))
@@ -133,9 +144,9 @@ class TestGuard(BackendHarness):
             found = sweeper.sweep(False)
             assert found is not None and sweeper.sweep(False) == []
             swept = {(one.cookie, one.state, one.side, one.tuple) for one in found}
-            assert swept == {(flow.cookie, end, flow.side, flow.tuple) for flow in flows}
+            assert swept == {(flow.cookie, last, flow.side, flow.tuple) for flow in flows}
             told = await witness.until(FlowDecided, 2)
-            assert {(one.cookie, one.state) for one in told} == {(flow.cookie, end) for flow in flows}
+            assert {(one.cookie, one.state) for one in told} == {(flow.cookie, last) for flow in flows}
 
         self.run(cgroup, test)
 
@@ -175,7 +186,7 @@ class TestGuard(BackendHarness):
                 backend.move(flow.cookie, State.NEW, State.NEW, PAST)
             sweeper = sweeper_of(backend)
             sizes = [len(sweeper.sweep(False) or []) for _ in range(3)]
-            assert sizes == [64, 36, 0]
+            assert sizes == [SWEPT, 100 - SWEPT, 0]
 
         self.run(cgroup, test)
 
@@ -234,10 +245,25 @@ class TestGuard(BackendHarness):
 
         self.run(cgroup, test)
 
-    def expire(self, backend: LibbpfBackend, flows: list[FlowSeen]) -> None:
+    def expire(self, backend: LibbpfBackend, flows: list[FlowSeen]) -> list[Swept]:
         for flow in flows:
             backend.move(flow.cookie, State.NEW, State.NEW, PAST)
-        assert len(sweeper_of(backend).sweep(False) or []) == len(flows)
+        swept = sweeper_of(backend).sweep(False)
+        assert swept is not None and len(swept) == len(flows)
+        return swept
+
+    def test_in_another_network_namespace_the_descriptor_is_what_resets(self, cgroup: Path, elsewhere: Sleeper) -> None:
+        async def test(witness: Witness) -> None:
+            backend = backend_of(witness, rule_set([row(Mode.REQUIRE)]))
+            elsewhere.begin()
+            swept = self.expire(backend, await witness.until(FlowSeen, 2))
+            assert not any(release.reset(one.cookie, one.tuple, one.side) for one in swept), "they are not here"
+            for one in swept:
+                end(one)
+            number, seconds = await elsewhere.woken()
+            assert number in GONE and seconds < 5, (number, seconds)
+
+        self.run(cgroup, test)
 
     def test_the_guard_wakes_a_sleeper_at_the_deadline_and_ends_with_the_programs(
         self, cgroup: Path, sleeper: Sleeper, agent: subprocess.Popen[bytes]
@@ -251,7 +277,7 @@ class TestGuard(BackendHarness):
                 sleeper.begin()
                 agent.kill()
                 number, seconds = await sleeper.woken()
-                assert number in (errno.ECONNABORTED, errno.ECONNRESET) and 0.5 < seconds < 3, (number, seconds)
+                assert number in GONE and 0.5 < seconds < 3, (number, seconds)
                 assert guarding._child is not None and settings_of(backend)[-1] == guarding._child.pid
                 async with asyncio.timeout(5):
                     while not settings_of(backend)[-2]:  # noqa: ASYNC110 - another process writes it

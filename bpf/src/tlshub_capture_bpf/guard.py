@@ -26,61 +26,18 @@ import stat
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from tlshub_capture_bpf import layout
-from tlshub_capture_bpf.libbpf import Call, Libbpf
-from tlshub_capture_bpf.maps import Map
+from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.sweeping import SWEPT, Sweeper, Swept
 from tlshub_core import privileges, process
 from tlshub_core.pipeline import descriptor, release
-from tlshub_core.types.capture import Owner, State
-from tlshub_core.types.flow import Side, Tuple4
+from tlshub_core.types.capture import State
 
 TICK_S = 0.05
-SWEPT = 64  # at once, as in sweep.bpf.h
 NAME = "tlshub-guard"
 NEVER_KILLED = -1000  # of /proc/PID/oom_score_adj
 _log = logging.getLogger("tlshub.guard")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
-    """A flow that was refused or released, and whoever sleeps for it does not know."""
-
-    cookie: int
-    state: State
-    side: Side
-    tuple: Tuple4
-    owner: Owner
-
-
-class Sweeper:
-    """Asks the programs; `life` is the agent's whose guard this is, `died_ns` when it ended."""
-
-    def __init__(self, libbpf: Libbpf, sweep: int, ended: int, life: int, died_ns: int) -> None:
-        self._call = Call(libbpf, sweep, layout.SWEEP.size)
-        self._ended = Map(libbpf, ended, layout.SWEPT.size)
-        self._life, self._died_ns = life, died_ns
-
-    def sweep(self, give_up: bool) -> list[Swept] | None:
-        """The flows of now to be ended, some of them where there are many; None where another agent has taken over."""
-        context = layout.SWEEP.pack(self._life, self._died_ns, give_up, 0, 0, 0)
-        _, _, _, found, replaced, _ = layout.SWEEP.unpack(self._call(context))
-        values = [] if replaced else [self._ended.get(layout.U32.pack(at)) for at in range(found)]
-        return None if replaced else [unpacked(value) for value in values if value is not None]
-
-
-def unpacked(value: bytes) -> Swept:
-    """One entry of the map 'ended'."""
-    cookie, state, side, tuple_, owner = layout.SWEPT.unpack(value)
-    return Swept(
-        cookie=cookie,
-        state=State(state),
-        side=Side(side),
-        tuple=layout.unpack_tuple(tuple_, Side(side)),
-        owner=layout.unpack_owner(owner),
-    )
 
 
 def end(flow: Swept) -> None:
@@ -112,12 +69,19 @@ def _taken(flow: Swept) -> socket.socket | None:
         return None
 
 
+def _end(flow: Swept) -> None:
+    try:
+        end(flow)
+    except Exception:  # noqa: BLE001 - logged with its trace; nobody starts another guard while there is no agent
+        _log.exception("bug in the guard: connection %d is denied, and whoever sleeps on it is not told", flow.cookie)
+
+
 def keep(sweeper: Sweeper, died_ns: int, handshake_ns: int) -> None:
     """Until another agent has taken over."""
     given_up = False
     while (flows := sweeper.sweep(given_up)) is not None:
         for flow in flows:
-            end(flow)
+            _end(flow)
         if len(flows) < SWEPT:
             time.sleep(TICK_S)  # what is awaited is that time passes
         if not given_up and time.monotonic_ns() > died_ns + handshake_ns:

@@ -27,7 +27,7 @@ from tests.lab.kit.wire import Wire
 
 HANDSHAKE_S = 4.0
 LATE_S = 2.5  # of a machine that is slow
-SHORT = {"capture.handshake_deadline_ms": str(int(HANDSHAKE_S * 1000))}
+SHORT = {f"capture.{name}_deadline_ms": str(int(HANDSHAKE_S * 1000)) for name in ("handshake", "gate")}
 HERE = Way(
     name="node-a", listen_family=socket.AF_INET, listen_host="10.77.0.1", family=socket.AF_INET, host="10.77.0.1"
 )
@@ -80,12 +80,6 @@ def guard_of(agent: int) -> int:
     return 0
 
 
-def kill(node: Node, *others: int) -> None:
-    for pid in (*others, node.agent.pid):
-        os.kill(pid, signal.SIGKILL)
-    until(lambda: not node.agent.running, "it lives")
-
-
 def again(node: Node) -> dict[str, object]:
     """The next agent, and what it says of the time without one."""
     node.agent.start(SHORT)
@@ -113,7 +107,7 @@ def test_those_who_wait_end_at_the_deadline_and_new_ones_are_decided_at_once(
         assert server.heard() == "accepted"
         held = [client(asked)]
         node_a.await_events("Connecting", 2)
-        kill(node_a)
+        node_a.agent.kill()
         held += [client(begun), client(prefer)]
         for job, good in zip(held, (False, False, True), strict=True):
             ended, seconds = job.result()
@@ -146,7 +140,8 @@ def test_without_a_guard_the_programs_refuse_alone(
     first = guard_of(agent)
     os.kill(first, signal.SIGKILL)
     until(lambda: guard_of(agent) not in (0, first), "an agent whose guard ended has no other one")
-    kill(node_a, guard_of(agent))
+    os.kill(guard_of(agent), signal.SIGKILL)
+    node_a.agent.kill()
     with ExitStack() as stack:
         serving(node_b, held, content, stack)
         server = node_a.start(partial(serve_whom_it_may, way=HERE, port=accepted, talk=sends_first, content=content))

@@ -13,10 +13,13 @@ from tlshub_core.peering.frames import NONCE_SIZE, Leave, Left, Ready, Refuse, S
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.pending import SessionPending
 from tlshub_core.peering.settings import Settings
+from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Tuple4
 from tlshub_core.types.interfaces import AgentContext
 from tlshub_core.types.keys import Cipher
+
+KEYED = frozenset({State.ARMED, State.INSTALLING, State.OPEN})  # where nothing here waits for keys, it has others
 
 
 class Answers:
@@ -44,7 +47,8 @@ class Answers:
 
     async def _secure(self, secure: Secure) -> Ready:
         cipher = self._check(secure)
-        await self._agent.expect(secure.tuple4)
+        keyed = secure.again and not self._offers.replaceable(secure.tuple4)
+        await self._agent.expect(secure.tuple4, KEYED if keyed else ())
         return self._promise(secure, cipher)
 
     async def _leave(self, leave: Leave) -> Left:
@@ -58,6 +62,7 @@ class Answers:
         self._check_replay(secure.flow)
         self._check_provider(secure)
         self._check_origin(secure.tuple4)
+        self._offers.check(secure.tuple4, self._node, again=secure.again)
         if self._outstanding >= self._settings.max_pending:
             raise Refused(f"{self._outstanding} flows were answered and have not come yet", Reason.OVERLOADED)
         for cipher in self._agent.ciphers:
@@ -96,8 +101,8 @@ class Answers:
         nonce = secrets.token_bytes(NONCE_SIZE)
         context = exporter.context(secure.flow, secure.tuple4, secure.nonce, nonce, cipher)
         self._outstanding += 1
-        pending = SessionPending(self._channel.engine, context, cipher, secure.provider, self._released)
-        self._offers.put(secure.tuple4, pending)
+        pending = SessionPending(self._channel.engine, context, cipher, secure.provider, self._node, self._released)
+        self._offers.put(secure.tuple4, pending, again=secure.again)
         return Ready(flow=secure.flow, nonce=nonce, cipher=cipher)
 
     def _released(self) -> None:

@@ -18,35 +18,39 @@ from tlshub_core.types.keys import Cipher
 MARGIN_S = 0.5  # before the deadline: who waited for an agent in vain says so, and the programs do not come first
 
 
-async def ask(provider: str, agent: AgentContext, dialler: Dialler, flow: Flow) -> SessionPending:
+async def ask(
+    provider: str, agent: AgentContext, dialler: Dialler, flow: Flow, *, again: bool = False
+) -> SessionPending:
     """Agree on keys for the flow, by that provider's name; raises Refused and Unavailable.
 
-    With Unavailable the peer may have been asked: then the flow is NEW no more.
+    Where the session is lost, the peer is asked again in the next one, until the flow's deadline. With Unavailable the
+    peer may have been asked: then the flow is NEW no more. With `again` it was asked before, by whom is not known.
     """
     session = await session_to(agent, dialler, flow)
     await agent.ask(flow)
-    if session.ended is None:
+    while True:
+        # From here on the flow can only become KTLS or be refused.
+        if session.ended is not None:
+            session = await session_to(agent, dialler, flow)
         try:
-            return await _asked(provider, agent, session, flow)
+            return await _agree(provider, agent, session, flow, again=again)
         except Unavailable:
-            if not _lost(session):
+            if not session.lost:
                 raise
-    # The session ended, maybe because that agent is restarted: it is asked anew, once. The flow may only become KTLS
-    # or be refused by now.
-    return await _asked(provider, agent, await session_to(agent, dialler, flow), flow)
+            again = True
+        except Refused as error:
+            if again and error.by_peer:  # its end may have the keys that were agreed on first
+                raise Refused(str(error), error.reason) from error
+            raise
 
 
-async def _asked(provider: str, agent: AgentContext, session: Session, flow: Flow) -> SessionPending:
+async def _agree(provider: str, agent: AgentContext, session: Session, flow: Flow, *, again: bool) -> SessionPending:
     nonce, ciphers = secrets.token_bytes(NONCE_SIZE), tuple(agent.ciphers)
-    ready = await session.ask(Secure(flow=flow.id, tuple4=flow.tuple, provider=provider, nonce=nonce, ciphers=ciphers))
+    secure = Secure(flow=flow.id, tuple4=flow.tuple, provider=provider, nonce=nonce, ciphers=ciphers, again=again)
+    ready = await session.ask(secure)
     cipher = _agreed(session, ready, ciphers)
     context = exporter.context(flow.id, flow.tuple, nonce, ready.nonce, cipher)
-    return SessionPending(session.engine, context, cipher, provider)
-
-
-def _lost(session: Session) -> bool:
-    """Whether its connection broke or was closed by the other agent: neither agent's word ended it."""
-    return session.ended is not None and session.ended.reason is Reason.PEER_UNREACHABLE
+    return SessionPending(session.engine, context, cipher, provider, session.node)
 
 
 def check_known(agent: AgentContext, flow: Flow) -> None:

@@ -118,8 +118,8 @@ def _type(data: bytes) -> Type:
 
 def _known(kind: Type, body: _Body) -> Frame:
     match kind:
-        case Type.SECURE:
-            return _secure(body)
+        case Type.SECURE | Type.AGAIN:
+            return _secure(body, again=kind is Type.AGAIN)
         case Type.READY:
             return Ready(flow=body.flow(), nonce=body.take(NONCE_SIZE), cipher=body.number(2, 0, 0xFFFF))
         case Type.REFUSE:
@@ -132,10 +132,10 @@ def _known(kind: Type, body: _Body) -> Frame:
             return Left(flow=body.flow())
 
 
-def _secure(body: _Body) -> Secure:
+def _secure(body: _Body, *, again: bool) -> Secure:
     flow, tuple4, provider, nonce = body.flow(), _tuple(body), body.name(), body.take(NONCE_SIZE)
     ciphers = tuple(body.number(2, 0, 0xFFFF) for _ in range(body.number(1, 1, MAX_CIPHERS)))
-    return Secure(flow=flow, tuple4=tuple4, provider=provider, nonce=nonce, ciphers=ciphers)
+    return Secure(flow=flow, tuple4=tuple4, provider=provider, nonce=nonce, ciphers=ciphers, again=again)
 
 
 def _tuple(body: _Body) -> Tuple4:

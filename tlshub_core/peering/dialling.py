@@ -11,7 +11,7 @@ from tlshub_core.peering.dial import EngineFactory, open_session
 from tlshub_core.peering.peers import Failure, Peer, dialled
 from tlshub_core.peering.session import Ended, Session
 from tlshub_core.peering.settings import Settings
-from tlshub_core.types.errors import Refused, Unavailable
+from tlshub_core.types.errors import Reason, Refused, Unavailable
 from tlshub_core.types.events import SessionDown, SessionUp
 from tlshub_core.types.flow import Address
 from tlshub_core.types.interfaces import AgentContext
@@ -25,7 +25,7 @@ class Dialler:
     def __init__(self, agent: AgentContext, engines: EngineFactory, settings: Settings) -> None:
         self._agent, self._engines, self._settings = agent, engines, settings
         self._peers: dict[Address, Peer] = {}
-        self._jitter = random.Random()
+        self._jitter, self._closed = random.Random(), False
         self.dials = 0
 
     async def session(self, address: Address, until: float = 0.0) -> Session:
@@ -44,6 +44,8 @@ class Dialler:
             await asyncio.sleep(again - time.monotonic())
 
     async def _session(self, address: Address) -> Session:
+        if self._closed:
+            raise Unavailable("the agent is stopping", Reason.SHUTDOWN)
         peer = self._peer(address)
         current = peer.session if peer.session is not None and peer.session.ended is None else None
         if current is not None and not current.worn():
@@ -57,7 +59,8 @@ class Dialler:
         return await dialled(self._dial(peer))
 
     async def close(self) -> None:
-        """End all sessions and dials."""
+        """End all sessions and dials, for good."""
+        self._closed = True
         peers = tuple(self._peers.values())
         tasks = [task for peer in peers for task in (peer.dial, *peer.readers) if task is not None]
         for task in tasks:
@@ -108,7 +111,14 @@ class Dialler:
         if peer.session is session:
             peer.session, peer.seen = None, time.monotonic()
             self._agent.warm(peer.address, False)
+            if session.lost and session.age_s < self._settings.backoff_base_s:
+                self._pause(peer, ended)
         self._down(peer, session.node, ended)
+
+    def _pause(self, peer: Peer, ended: Ended) -> None:
+        """An agent that ends each session at the first question is not dialled for every flow at once."""
+        peer.failure = Failure(reason=ended.reason, message=ended.detail, refused=False)
+        peer.retry_at = time.monotonic() + self._settings.backoff_base_s
 
     def _aged(self, peer: Peer, session: Session) -> None:
         if peer.session is not session:

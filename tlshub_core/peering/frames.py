@@ -16,7 +16,7 @@ from tlshub_core.peering import tuples
 from tlshub_core.types.errors import Reason, TlshubError
 from tlshub_core.types.flow import Tuple4
 
-VERSION = 2
+VERSION = 3
 HEADER_SIZE = 4
 MAX_FRAME = 1024
 NONCE_SIZE = 32
@@ -39,22 +39,28 @@ class Type(IntEnum):
     WELCOME = 4
     LEAVE = 5
     LEFT = 6
+    AGAIN = 7
 
     @property
     def version(self) -> int:
         """The version of the protocol that brought it."""
-        return 1 if self <= Type.WELCOME else 2
+        return 1 if self <= Type.WELCOME else 2 if self <= Type.LEFT else 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secure:
-    """The dialler asks for keys for one connection; `ciphers` are TLS_CIPHER_* values, unknown ones allowed."""
+    """The dialler asks for keys for one connection; `ciphers` are TLS_CIPHER_* values, unknown ones allowed.
+
+    `again` (a type of its own on the wire): what was agreed on for this connection before is lost, because an agent or
+    a session ended. What the listener has not used is replaced; it refuses where its end may have keys already.
+    """
 
     flow: UUID
     tuple4: Tuple4
     provider: str
     nonce: bytes
     ciphers: tuple[int, ...]
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +125,7 @@ def encode(frame: Sendable) -> bytes:
 def _body(frame: Sendable) -> tuple[Type, bytes]:
     match frame:
         case Secure():
-            return Type.SECURE, frame.flow.bytes + _secure_rest(frame)
+            return Type.AGAIN if frame.again else Type.SECURE, frame.flow.bytes + _secure_rest(frame)
         case Ready():
             return Type.READY, frame.flow.bytes + _nonce(frame.nonce) + frame.cipher.to_bytes(2, "big")
         case Refuse():

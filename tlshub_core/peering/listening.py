@@ -123,6 +123,7 @@ class Listener:
         answers = Answers(self._agent, self._offers, self._settings, channel, node)
         reason, detail = Reason.PROVIDER_BUG, "see the log of this node's agent"
         try:
+            await self._agent.ready()
             while True:
                 for frame in await channel.receive():
                     channel.send(await _answer(answers, frame))

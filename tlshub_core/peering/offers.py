@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakValueDictionary
 
 from tlshub_core.peering.pending import SessionPending
-from tlshub_core.types.errors import Reason, Unavailable
+from tlshub_core.types.errors import Reason, Refused, Unavailable
 from tlshub_core.types.flow import Tuple4
 
 
@@ -17,16 +18,35 @@ class Offers:
         self._ttl_s = ttl_s
         self._ready: dict[Tuple4, tuple[SessionPending, asyncio.TimerHandle]] = {}
         self._waiting: dict[Tuple4, asyncio.Future[SessionPending]] = {}
+        self._taken = WeakValueDictionary[Tuple4, SessionPending]()
 
-    def put(self, tuple4: Tuple4, pending: SessionPending) -> None:
-        """Offer a flow; a newer one for the same tuple replaces one that was not used."""
+    def put(self, tuple4: Tuple4, pending: SessionPending, *, again: bool = False) -> None:
+        """Offer a flow; a newer one for the same tuple replaces one that no connection took.
+
+        With `again` also one that the latest connection took, as long as no keys were derived of it.
+        """
         waiter = self._waiting.pop(tuple4, None)
         if waiter is not None and not waiter.done():
+            self._taken[tuple4] = pending
             waiter.set_result(pending)
+            return
+        taken = self._unspent(tuple4) if again else None
+        if taken is not None:
+            taken.replace(pending)
             return
         self._drop(tuple4)
         timer = asyncio.get_running_loop().call_later(self._ttl_s, self._drop, tuple4)
         self._ready[tuple4] = (pending, timer)
+
+    def check(self, tuple4: Tuple4, node: str, *, again: bool) -> None:
+        """Raises Refused where `put` would replace what was agreed on with another node."""
+        ready, taken = self._ready.get(tuple4), self._unspent(tuple4) if again else None
+        if any(one.node != node for one in (ready[0] if ready else None, taken) if one is not None):
+            raise Refused("another node's agent has asked for that connection", Reason.NOT_YOURS)
+
+    def replaceable(self, tuple4: Tuple4) -> bool:
+        """Whether the connection that asks again gets what is put now: it waits, or has derived no keys yet."""
+        return tuple4 in self._waiting or tuple4 in self._ready or self._unspent(tuple4) is not None
 
     def has(self, tuple4: Tuple4) -> bool:
         """Whether the flow was offered, so that `take` does not wait."""
@@ -36,6 +56,7 @@ class Offers:
         """The flow for a connection, waiting for it if need be; raises Unavailable where a newer connection asks."""
         found = self._claim(tuple4)
         if found is not None:
+            self._taken[tuple4] = found
             return _taken(found)
         self._fail(tuple4, "a newer connection has the same addresses and ports", Reason.CLOSED)
         waiter = self._waiting[tuple4] = asyncio.get_running_loop().create_future()
@@ -54,6 +75,10 @@ class Offers:
 
     def __len__(self) -> int:
         return len(self._ready)
+
+    def _unspent(self, tuple4: Tuple4) -> SessionPending | None:
+        taken = self._taken.get(tuple4)
+        return taken if taken is not None and taken.unspent and tuple4 not in self._ready else None
 
     def _abandon(self, tuple4: Tuple4, waiter: asyncio.Future[SessionPending]) -> None:
         if self._waiting.get(tuple4) is waiter:

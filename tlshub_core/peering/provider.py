@@ -77,6 +77,11 @@ class PeeringProvider:
             return await self._take(running, flow)
         return await ask(self.name, running.agent, running.dialler, flow)
 
+    async def prepare_again(self, flow: Flow) -> Pending:
+        """See `AskingAgain`."""
+        running = self._started()
+        return await ask(self.name, running.agent, running.dialler, flow, again=True)
+
     async def leave(self, flow: Flow) -> None:
         """Agree with the peer's agent to leave the connection alone; the flow has to be NEW, and is not moved."""
         running = self._started()

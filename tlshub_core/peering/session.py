@@ -40,11 +40,20 @@ class Session:
         """For the exporter."""
         return self._channel.engine
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is over because the other agent is gone; it may be back soon, and have forgotten all."""
+        return self.ended is not None and self.ended.reason is Reason.PEER_UNREACHABLE
+
+    @property
+    def age_s(self) -> float:
+        """Since it was established, in seconds."""
+        return time.monotonic() - self._born
+
     def worn(self, times: int = 1) -> bool:
         """Whether the session has served its age or its number of flows, or so many times of it."""
-        age = time.monotonic() - self._born
         limits = self._settings
-        return self.count >= times * limits.session_max_flows or age >= times * limits.session_max_age_s
+        return self.count >= times * limits.session_max_flows or self.age_s >= times * limits.session_max_age_s
 
     async def ask(self, secure: Secure) -> Ready:
         """Send SECURE and await the answer; raises Refused (by_peer) for REFUSE, Unavailable for all that is not one.

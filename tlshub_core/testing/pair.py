@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from uuid import uuid4
@@ -73,6 +73,11 @@ def _flow(side: Side, client: Endpoint, server: Endpoint, peer: Node) -> Flow:
         mode=Mode.REQUIRE,
         deadline_ns=time.monotonic_ns() + 5_000_000_000,
     )
+
+
+def within(flow: Flow, seconds: float) -> Flow:
+    """The same, with that much time from now on."""
+    return replace(flow, deadline_ns=time.monotonic_ns() + round(seconds * 1e9))
 
 
 def _address(pod: Pod) -> IPv4Address | IPv6Address:

@@ -71,7 +71,7 @@ async def test_any_node_takes_an_unknown_peer_at_the_connections_own_address(nod
     own = replace(client.server, address=IPv4Address("127.0.0.2"))
     unknown = replace(client.client, address=IPv4Address("127.0.0.1"))
 
-    async def accept(_tuple: Tuple4) -> None:
+    async def accept(_tuple: Tuple4, _unless: object) -> None:
         return None
 
     pair.server_agent.expect = accept  # type: ignore[assignment,method-assign]
@@ -103,7 +103,7 @@ async def test_cancelled_asks_leave_the_session_usable(nodes: Nodes, monkeypatch
     await pair.start()
     gate, real = asyncio.Event(), pair.server_agent.expect
 
-    async def slow(tuple4: Tuple4) -> object:
+    async def slow(tuple4: Tuple4, _unless: object) -> object:
         await gate.wait()
         return await real(tuple4)
 

@@ -16,7 +16,7 @@ from tlshub_core.api import (
 )
 from tlshub_core.testing import pair as pairs
 from tlshub_core.testing.exchanges import ISNS, agreed, fails_new, plain, works
-from tlshub_core.testing.pair import Pair
+from tlshub_core.testing.pair import Pair, within
 
 Nodes = Callable[..., Pair]
 
@@ -85,12 +85,13 @@ async def test_a_session_killed_while_asking_is_never_the_peers_no(
     await works(pair)
     reached = asyncio.Event()
 
-    async def hang(_tuple: Tuple4) -> None:
+    async def hang(_tuple: Tuple4, _unless: object) -> None:
         reached.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(pair.server_agent, "expect", hang)
-    asks = [asyncio.create_task(pair.client.prepare(pairs.flows(port)[0])) for port in (40_001, 40_002)]
+    flows = [within(pairs.flows(port)[0], 0.8) for port in (40_001, 40_002)]
+    asks = [asyncio.create_task(pair.client.prepare(flow)) for flow in flows]
     await reached.wait()
     await pair.server.stop()
     for result in await asyncio.gather(*asks, return_exceptions=True):

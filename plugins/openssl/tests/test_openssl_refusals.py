@@ -119,7 +119,7 @@ async def test_errors_of_expect_refuse_that_flow_alone(
     pair = nodes()
     await pair.start()
 
-    async def fail(_tuple: Tuple4) -> None:
+    async def fail(_tuple: Tuple4, _unless: object) -> None:
         raise error
 
     monkeypatch.setattr(pair.server_agent, "expect", fail)

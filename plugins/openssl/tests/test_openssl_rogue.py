@@ -16,7 +16,7 @@ from tlshub_core.peering.channel import Channel
 from tlshub_core.peering.frames import Leave, Left, Ready, Refuse, Secure, Sendable, Welcome
 from tlshub_core.testing import pair as pairs
 from tlshub_core.testing.exchanges import fails, fails_new
-from tlshub_core.testing.pair import Pair
+from tlshub_core.testing.pair import Pair, within
 
 Nodes = Callable[..., Pair]
 Script = Callable[[Channel], Awaitable[None]]
@@ -59,7 +59,7 @@ def raw(channel: Channel, data: bytes) -> None:
     ("data", "message"),
     [
         (b"SSH-2.0-x\r\n", "speaks another protocol: a frame of 21331 bytes"),
-        (b"\x00\x18\x03\x04" + bytes(20), "did not begin with a welcome"),
+        (b"\x00\x18\x04\x04" + bytes(20), "did not begin with a welcome"),
         (b"", "closed the connection"),
     ],
 )
@@ -103,20 +103,24 @@ async def test_wrong_answers_end_the_session(nodes: Nodes, answer: Callable[[Sec
 
 
 async def test_the_end_of_the_connection_is_no_answer(nodes: Nodes) -> None:
-    async def script(channel: Channel) -> None:
-        await asked(channel)
+    again = list[bool]()
 
-    pair = nodes()
+    async def script(channel: Channel) -> None:
+        again.append((await asked(channel)).again)
+
+    pair = nodes(backoff_base_s=0.1)
     async with rogue(pair, script):
-        error = await fails(pair, pairs.flows(40_001)[0])
+        error = await fails(pair, within(pairs.flows(40_001)[0], 0.8))
         assert isinstance(error, Unavailable)
         assert error.reason is Reason.PEER_UNREACHABLE
+    assert 2 <= len(again) < 10, "the same question to a peer that closes at each is not asked without a pause"
+    assert again == [False, *[True] * (len(again) - 1)]
 
 
 async def test_strange_flows_and_versions_leave_the_session_alone(nodes: Nodes) -> None:
     async def script(channel: Channel) -> None:
         first = await asked(channel)
-        raw(channel, b"\x00\x14\x03\x63" + first.flow.bytes)
+        raw(channel, b"\x00\x14\x04\x63" + first.flow.bytes)
         second = (await channel.receive())[0]
         assert isinstance(second, Secure)
         channel.send(ready(first, 51))

@@ -34,6 +34,7 @@ secures = st.builds(
     provider=st.from_regex(r"[a-z0-9_.-]{1,64}", fullmatch=True),
     nonce=nonces,
     ciphers=st.lists(numbers, min_size=1, max_size=16).map(tuple),
+    again=st.booleans(),
 )
 readies = st.builds(Ready, flow=st.uuids(), nonce=nonces, cipher=numbers)
 refusals = st.builds(Refuse, flow=st.uuids(), reason=st.sampled_from(Reason), detail=printable)
@@ -72,7 +73,7 @@ def test_changed_frames_raise_nothing_but_frame_errors(frame: Sendable, data: st
             assert isinstance(other, Foreign | Refuse) or frames.encode(other) == wire
 
 
-@given(secures | readies | refusals, st.integers(3, 255), st.binary(max_size=100))
+@given(secures | readies | refusals, st.integers(frames.VERSION + 1, 255), st.binary(max_size=100))
 def test_newer_version_still_names_its_flow(frame: Secure | Ready | Refuse, version: int, more: bytes) -> None:
     body = frame.flow.bytes + more
     wire = (4 + len(body)).to_bytes(2, "big") + bytes((version, 77)) + body
@@ -104,8 +105,9 @@ def test_short_bodies_are_refused(frame: Sendable, cut: int) -> None:
         (b"\x00\x04\x01\x09", "a frame of unknown type 9"),
         (b"\x00\x04\x00\x04", "a 'welcome' frame of version 0"),
         (b"\x00\x04\x02\x04", "a 'welcome' frame of version 2"),
+        (b"\x00\x15\x02\x07" + bytes(17), "a 'again' frame of version 2"),
         (b"\x00\x15\x01\x06" + bytes(17), "a 'left' frame of version 1"),
-        (b"\x00\x04\x03\x04", "a frame that ends too early"),
+        (b"\x00\x04\x04\x04", "a frame that ends too early"),
         (b"GET / HTTP/1.1\r\n", "a frame of 18245 bytes, 4 to 1024 are allowed"),
     ],
 )

@@ -26,7 +26,7 @@ class Exporter:
 
 
 def offer(released: list[str], name: str = "flow") -> SessionPending:
-    return SessionPending(Exporter(), b"context", Cipher.AES_GCM_128, "quartz", lambda: released.append(name))
+    return SessionPending(Exporter(), b"context", Cipher.AES_GCM_128, "quartz", "node-a", lambda: released.append(name))
 
 
 async def discarded(pending: SessionPending) -> bool:

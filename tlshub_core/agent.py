@@ -127,9 +127,15 @@ class Agent:
             say("\nCapture module is running. Press Ctrl+C to stop.\nMonitoring TCP connections...\n")
             async with self._supervisor.watched():
                 self._supervisor.ready(f"capturing: backend '{name}', {len(rules.names)} rules")
-                await feed(backend, capture, self._stop)
-            self._supervisor.stopping()
-            say("\nCleaning up...")
+                await feed(backend, capture, self._serve(context, capture))
+
+    async def _serve(self, context: Context, capture: Capture) -> None:
+        """Until told to stop, and then as long as takes what only this agent can bring to its end."""
+        await self._stop.wait()
+        self._supervisor.stopping()
+        context.end()
+        say("\nCleaning up...")
+        await capture.finish()
 
     async def _mapping(self, stack: AsyncExitStack) -> MappingSource | None:
         if self._chosen.mapping is None:

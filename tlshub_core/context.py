@@ -92,8 +92,12 @@ class Context:
         """The programs are attached, and what an earlier agent left is taken over: promises can be kept."""
         self._begun.set()
 
+    def end(self) -> None:
+        """The agent stops: who asks from now on is answered by the next one, in another session."""
+        self._begun.clear()
+
     async def ready(self) -> None:
-        """From `begin` on; sessions may be up before."""
+        """From `begin` to `end`; sessions may be up before."""
         await self._begun.wait()
 
     async def expect(self, tuple4: Tuple4, unless: Collection[State] = ()) -> Mode:

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 
 from tlshub_core.pipeline.capture import Capture
 from tlshub_core.types.interfaces import CaptureBackend
 
 
-async def feed(backend: CaptureBackend, capture: Capture, stop: asyncio.Event) -> None:
-    """Until `stop` is set; raises what the backend does."""
+async def feed(backend: CaptureBackend, capture: Capture, until: Coroutine[None, None, None]) -> None:
+    """While that runs; raises what the backend does."""
     feeding = asyncio.create_task(_feed(backend, capture))
-    stopping = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(until)
     done, _ = await asyncio.wait((feeding, stopping), return_when=asyncio.FIRST_COMPLETED)
     feeding.cancel()
     stopping.cancel()

@@ -42,6 +42,7 @@ class Capture:
         self._tools, self._beginning = tools, Beginning(tools, mapping, rule, handshake_ns)
         self._by_cookie: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._none_of_ours: tuple[State, ...] = DECIDED
         self._repair = Repair(tools.backend, self._by_cookie, self._seen, self._ended_unheard)
         self._wear = Wear(tools.agent, close=tools.close_worn)
 
@@ -87,7 +88,7 @@ class Capture:
     def _start(self, connection: Connection) -> Connection:
         cookie, seen = connection.flow.cookie, connection.seen
         self._by_cookie[cookie] = connection
-        if seen.mode > Mode.OBSERVE and seen.state not in DECIDED:
+        if seen.mode > Mode.OBSERVE and seen.state not in self._none_of_ours:
             self._tasks[cookie] = asyncio.create_task(self._run(connection))
         return connection
 
@@ -168,6 +169,18 @@ class Capture:
         task = self._tasks.pop(cookie, None)
         if task is not None:
             task.cancel()
+
+    async def finish(self) -> None:
+        """Begin nothing any more, and give what a peer was asked about the time that an install may take.
+
+        Events have to be handled meanwhile. What the peer has keys for could not be taken over by the next agent.
+        """
+        self._none_of_ours = (*DECIDED, State.NEW)  # an accepted one may have been promised: then it is not NEW
+        for cookie, task in self._tasks.items():
+            if self._by_cookie[cookie].ending.state() is State.NEW:
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks.values()), timeout=self._tools.gate_ns / 1e9)
 
     async def stop(self) -> None:
         """The programs go on holding; what the next agent could not take over is refused, and its program told so."""

@@ -93,7 +93,7 @@ class Ending:
 
     def abandon(self, reason: Reason) -> None:
         """The agent stops: end what is still held by the flow's rule."""
-        if self.state() is not State.OPEN:
+        if self.state() in (State.NEW, State.ASKED, State.ARMED, State.INSTALLING):
             self.fail(Unavailable("the agent stops", reason))
 
     def close(self) -> None:

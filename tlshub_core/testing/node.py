@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -127,10 +128,7 @@ class MemoryNode:
 
     async def die(self) -> None:
         """As by SIGKILL: nothing is decided or said any more, and the kernel's table stays as it is."""
-        tasks = tuple(self.capture._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(self.capture._tasks.values())
 
     async def succeed(self, mode: Mode = Mode.REQUIRE, script: Script | None = None) -> MemoryNode:
         """It dies, and the next agent takes over."""
@@ -163,3 +161,11 @@ class MemoryNode:
     def said(self, kind: type[E]) -> list[E]:
         """The events of that type, in order."""
         return [event for event in self.events if isinstance(event, kind)]
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """End them all, wherever they are."""
+    ending = tuple(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

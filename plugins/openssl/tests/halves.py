@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -23,7 +24,7 @@ from tlshub_core.providers import Providers
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.memory import MemoryMapping
 from tlshub_core.testing.memory_backend import MemoryBackend
-from tlshub_core.testing.node import HERE, ISNS, THERE, Link
+from tlshub_core.testing.node import HERE, ISNS, THERE, Link, cancelled
 from tlshub_core.types.capture import Owner
 
 PATIENCE_NS = 20_000_000_000
@@ -50,35 +51,63 @@ class Known(Registry):
 
 
 class Half:
-    """One agent without a kernel; the first of the providers is its default, all are allowed."""
+    """One agent without a kernel; the first of the providers is its default, all are allowed.
 
-    def __init__(self, who: Identity, folder: Path, mode: Mode, specs: Sequence[KeyProviderSpec]) -> None:
+    With the `backend` of one before, which it follows.
+    """
+
+    def __init__(
+        self,
+        who: Identity,
+        folder: Path,
+        mode: Mode,
+        specs: Sequence[KeyProviderSpec],
+        backend: MemoryBackend | None = None,
+        patience_ns: int = PATIENCE_NS,
+    ) -> None:
         names = [spec.name for spec in specs]
         file = folder / f"{who.node}.toml"
         file.write_text(f'[keys]\nprovider = "{names[0]}"\nproviders_allowed = {names}\n')
         self.events: list[Event] = []
         self.backend, self.serving, in_force = (
-            MemoryBackend(rule_set([row(mode)])),
+            backend or MemoryBackend(rule_set([row(mode)])),
             Serving(names[0]),
             InForce(load(file)),
         )
         emit, ciphers, mapping = self.events.append, (Cipher.AES_GCM_128,), MemoryMapping(PODS)
         context = Context(who, ciphers, lambda: frozenset(names), self.backend, mapping, emit, in_force.rule)
-        context.begin()
+        self._context = context
         self.providers = Providers(context, Known(specs), in_force, self.serving)
         keys = Keys(context, self.serving)
         tools = Tools(promises=context.promises, agent=context, backend=self.backend, keys=keys, gate_ns=PATIENCE_NS)
-        self._capture, self._config = Capture(tools, mapping, in_force.rule, PATIENCE_NS), in_force.config
+        self._capture, self._config = Capture(tools, mapping, in_force.rule, patience_ns), in_force.config
+
+    async def start(self) -> None:
+        """All providers run, what the table has is taken over, and events are handed on."""
+        before_ns = time.monotonic_ns()
+        await self.providers.adopt(self._config)
+        self._capture.take_over(self.backend.flows(), before_ns)
+        self._context.begin()
+        self._feeding = asyncio.create_task(self._feed())
+
+    async def stop(self, *, killed: bool = False) -> None:
+        """In order; or as by SIGKILL, where nothing is decided any more and the kernel closes the sessions."""
+        if killed:
+            self._feeding.cancel()
+            await asyncio.gather(cancelled(self._capture._tasks.values()), self.providers.stop())
+            return
+        self._context.end()
+        await self._capture.finish()
+        self._feeding.cancel()
+        await self._capture.stop()
+        await self.providers.stop()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """All providers run, and events are handed on."""
-        await self.providers.adopt(self._config)
-        feeding = asyncio.create_task(self._feed())
+        """From its start to its stop."""
+        await self.start()
         yield
-        feeding.cancel()
-        await self._capture.stop()
-        await self.providers.stop()
+        await self.stop()
 
     async def _feed(self) -> None:
         async for batch in self.backend.events():

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tlshub_core.testing.cgroup import own_cgroup, programs_on
+from tlshub_core.testing.pair import free_port
 from tlshub_core.testing.talker import Talker
 
 LIMIT_S = 30.0
@@ -88,15 +87,6 @@ class Running:
         """Send the signal; the exit status."""
         self.process.send_signal(number)
         return self.process.wait(LIMIT_S)
-
-
-def free_port() -> int:
-    """One that the kernel gives to no connection of another program before the agent has it: theirs are higher."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in range(lowest - 1 - os.getpid() % 10_000, 1024, -1):
-        with contextlib.suppress(OSError), socket.create_server(("", port)):
-            return port
-    raise AssertionError("no port is free")
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from tlshub_core.pipeline import descriptor
+from tlshub_core.pipeline.descriptor import cookie_of
 from tlshub_core.testing.node import Link, MemoryNode
 from tlshub_core.testing.scripted import Script, wiped
 from tlshub_core.types import events
@@ -161,3 +162,42 @@ async def test_what_the_next_agent_can_take_over_is_left_to_it(
         node.backend.own(cookie, replace(link.owner, fd=(link.client if side is Side.CLIENT else link.server).fileno()))
         await node.establish(link, side)
         assert node.backend.table[cookie].state is State.OPEN
+
+
+async def test_before_a_stop_what_the_peer_has_keys_for_comes_to_its_end(
+    link: Link, installed: list[tuple[int, Side, bool]]
+) -> None:
+    """And what nobody was asked about is left as it is, if it began before or begins now."""
+    node, waiting, late = MemoryNode(), Link.make(), Link.make()
+    await node.begin(link, Side.SERVER)
+    node.provider.script = Script(wait=asyncio.Event())
+    await node.begin(waiting)
+    finishing = asyncio.create_task(node.capture.finish())
+    await asyncio.sleep(0)
+    node.backend.begin(Side.CLIENT, late.tuple4, cookie=late.cookie, owner=late.owner)
+    node.backend.own(cookie_of(link.server), replace(link.owner, fd=link.server.fileno()))
+    await node.establish(link, Side.SERVER)
+    await asyncio.wait_for(finishing, 1)
+    await node.capture.stop()
+    states = [node.backend.table[cookie].state for cookie in (cookie_of(link.server), waiting.cookie, late.cookie)]
+    assert states == [State.OPEN, State.NEW, State.NEW]
+    assert node.said(events.Refused) == []
+    waiting.close()
+    late.close()
+
+
+async def test_a_stop_does_not_wait_for_a_slow_program(link: Link) -> None:
+    node = MemoryNode()
+    await node.begin(link, Side.SERVER)
+    await asyncio.wait_for(node.capture.finish(), 1)
+    await node.capture.stop()
+    assert node.backend.table[cookie_of(link.server)].state is State.REFUSED
+
+
+async def test_what_was_decided_before_is_not_decided_again_at_a_stop(link: Link) -> None:
+    node = MemoryNode()
+    await node.begin(link)
+    node.backend.move(link.cookie, State.ARMED, State.REFUSED)
+    node = await node.succeed()
+    await node.capture.stop()
+    assert node.said(events.Refused) == []

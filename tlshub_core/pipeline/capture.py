@@ -63,7 +63,7 @@ class Capture:
             case FlowSeen():
                 self._seen(event)
             case Overrun():
-                _log.error("%d events of the kernel were lost", event.lost)
+                _log.warning("%d events of the kernel were lost", event.lost)
                 self._emit(events.Lost(time_ns=time.monotonic_ns(), sink="ring buffer", count=event.lost))
                 self._repair.request()
             case Unaccounted():

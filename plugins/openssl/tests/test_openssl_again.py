@@ -126,9 +126,9 @@ async def test_an_agent_that_does_not_come_back_is_waited_for_until_the_deadline
     await pair.server.stop()
     await until(lambda: not any(pair.client_agent.warm_peers.values()))
     loop = asyncio.get_running_loop()
-    began, flow = loop.time(), within(pairs.flows(40_001)[0], 1.0)
+    began, flow = loop.time(), within(pairs.flows(40_001)[0], 2.0)
     with pytest.raises(Unavailable) as caught:
         await pair.client.prepare(flow)
     assert caught.value.reason is Reason.PEER_UNREACHABLE
-    assert 0.5 < loop.time() - began < 1.0, "in time for its own reason to be told"
+    assert 1.0 < loop.time() - began < 2.0, "in time for its own reason to be told"
     assert flow.id not in pair.client_agent.states, "nothing was asked: it may go in clear where its rule allows"

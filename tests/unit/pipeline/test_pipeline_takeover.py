@@ -196,6 +196,7 @@ async def test_both_ends_here_get_the_same_keys_or_none(installed: Installed, st
 async def test_a_connection_that_was_taken_over_is_not_older_than_the_programs(link: Link) -> None:
     node = await died(link, State.OPEN)
     taken = MemoryNode(backend=node.backend).capture.take_over(node.backend.flows(), 1 << 62)
-    older = existing.held(existing.established(), node.backend, 4646)
-    rest = existing.held(existing.without(existing.established(), taken), node.backend, 4646)
+    connections = existing.established()
+    older = existing.held(connections, node.backend, 4646)
+    rest = existing.held(existing.without(connections, taken), node.backend, 4646)
     assert len(older) == len(rest) + 1

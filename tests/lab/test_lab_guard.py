@@ -19,8 +19,9 @@ import pytest
 from tests.lab.kit.attempt import serve_whom_it_may, try_to
 from tests.lab.kit.hold import stopped
 from tests.lab.kit.job import Job, Say, fork
-from tests.lab.kit.node import Node, T, enter_network
+from tests.lab.kit.node import Node, T
 from tests.lab.kit.pins import until
+from tests.lab.kit.place import enter_network
 from tests.lab.kit.ports import IPV4, Ports, Way
 from tests.lab.kit.talk import accept, converse, listener, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire

@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.lab.kit.chat import Chat
 from tests.lab.kit.control import socket_of, tell
 from tests.lab.kit.job import Say
-from tests.lab.kit.node import Node, enter_network
+from tests.lab.kit.node import Node
+from tests.lab.kit.place import enter_network
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import dial, payload, receives_first, sends_first, serve
 from tests.lab.kit.wire import Wire

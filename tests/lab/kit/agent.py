@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -13,22 +12,25 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.lab.kit.changed import changed
+
 READY = "Monitoring TCP connections"
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 class Agent:
     """Starts as the lab started it (lab/bin/agent); `changes` are 'table.key' to TOML values.
 
     'rules' is text behind the file, 'program' a Python file that runs in the place of 'tlshub-capture', 'python'
-    another interpreter.
+    another interpreter; with 'forked' it is a fork of this process (kit/forked_agent.py), and
+    with 'delayed' one that kit/slow.py can put to sleep.
     """
 
     def __init__(self, node: str, folder: Path) -> None:
         self.node, self._folder = node, folder
         self._words = (folder / "agent.words").read_bytes().split(b"\0")[:-1]
         self._original = _kept(folder / "capture.original", self.configuration).decode()
-        self._child: subprocess.Popen[bytes] | None = None
+        self._reap: Callable[[], int] | None = None
         self.changes: Mapping[str, str] = {}
         self._mark = 0
 
@@ -90,20 +92,33 @@ class Agent:
     def ended(self) -> int | None:
         """Wait until it is gone; how it ended, as `Popen.returncode`, or None where somebody else started it."""
         _wait(lambda: not self.running, f"the agent of '{self.node}' does not end")
-        child, self._child = self._child, None
-        return child.wait() if child is not None else None
+        reap, self._reap = self._reap, None
+        return reap() if reap is not None else None
 
     def start(self, changes: Mapping[str, str] | None = None) -> None:
         """Start it, with a changed configuration; `ready` waits until it captures."""
         self.changes = changes or {}
         self.configure(self.changes)
         self._from = len(self.log)
+        pid = self._forked() if "forked" in self.changes else self._spawned()
+        (self._folder / "agent.pid").write_text(f"{pid}\n")
+
+    def _spawned(self) -> int:
         command, *arguments = map(os.fsdecode, self._words)
         program = [self.changes.get("python", sys.executable), self.changes.get("program") or _path(command)]
         words = ["on", self.node, *program, *arguments]
         with (self._folder / "agent.log").open("ab") as log:
-            self._child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
-        (self._folder / "agent.pid").write_text(f"{self._child.pid}\n")
+            child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+        self._reap = child.wait
+        return child.pid
+
+    def _forked(self) -> int:
+        from tests.lab.kit.forked_agent import fork_agent  # it imports the agent, which other tests do not need
+
+        words, log = [os.fsdecode(word) for word in self._words[1:]], self._folder / "agent.log"
+        pid = fork_agent(self.node, words, log, delayed="delayed" in self.changes)
+        self._reap = lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return pid
 
     def ready(self) -> None:
         """Wait until it captures."""
@@ -112,12 +127,7 @@ class Agent:
 
     def configure(self, changes: Mapping[str, str]) -> None:
         """Write the configuration: the lab's, with these changes."""
-        text = self._original
-        for key, value in changes.items():
-            if "." in key:
-                table, _, name = key.rpartition(".")
-                text = _set(text, table, name, value)
-        self.configuration.write_text(text + changes.get("rules", ""))
+        self.configuration.write_text(changed(self._original, changes))
 
 
 def _path(command: str) -> str:
@@ -131,14 +141,6 @@ def _kept(copy: Path, source: Path) -> bytes:
     if not copy.exists():
         copy.write_bytes(source.read_bytes())
     return copy.read_bytes()
-
-
-def _set(text: str, table: str, key: str, value: str) -> str:
-    text = text if f"[{table}]\n" in text else f"{text}[{table}]\n"
-    head, title, tail = text.partition(f"[{table}]\n")
-    body, bracket, rest = tail.partition("\n[")
-    body = re.sub(rf"^{key} = .*\n?", "", body, flags=re.MULTILINE)
-    return f"{head}{title}{key} = {value}\n{body}{bracket}{rest}"
 
 
 def _wait(until: Callable[[], bool], message: str) -> None:

@@ -3,29 +3,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from tests.lab.kit.agent import Agent
 from tests.lab.kit.job import Job, Say, fork
+from tests.lab.kit.place import enter
 
 T = TypeVar("T")
-CLONE_NEWNET = 0x40000000
 Event = dict[str, object]
-
-
-def enter_network(namespace: str) -> None:
-    """Bring the calling thread into that network namespace; raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open(namespace, "rb") as file:
-        if libc.setns(file.fileno(), CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "setns", namespace)
 
 
 class Node:
@@ -48,13 +40,9 @@ class Node:
 
     def start(self, function: Callable[[Say], T]) -> Job[T]:
         """Run a function as an application of the node: a process in its network namespace and its cgroup."""
-        job = fork(self._enter, function)
+        job = fork(partial(enter, self.name), function)
         self._jobs.append(job)  # type: ignore[arg-type]
         return job
-
-    def _enter(self) -> None:
-        Path(f"/sys/fs/cgroup/{self.name}/cgroup.procs").write_text(str(os.getpid()))
-        enter_network(f"/run/netns/{self.name}")
 
     @property
     def keys(self) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.kit.node import enter_network
+from tests.lab.kit.place import enter_network
 
 PROTOCOL = 31
 DEADLINE_S, REQUEST_S = 6.0, 1.5

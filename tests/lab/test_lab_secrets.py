@@ -79,6 +79,7 @@ def test_a_key_that_is_installed_is_in_no_agents_memory(
     port = ports.require()
     chat = Chat(node_a, node_b, port, marker)
     keys = secrets(node_a, port)
+    assert len(keys) == 2
     assert set(holding(os.getpid(), keys)) == keys, "the search finds nothing"
     for node in (node_a, node_b):
         assert [list(holding(pid, keys)) for pid in processes(node)] == [[]] * len(processes(node))

@@ -113,7 +113,8 @@ class Connection:
 
     async def _agree(self) -> Asked:
         agree = taken.agree if self._asked_before else Keys.prepare
-        asked = await agree(self._tools.keys, self.flow, self._providers)
+        with self.ending.looked_into():
+            asked = await agree(self._tools.keys, self.flow, self._providers)
         self.provider = asked.provider
         try:
             self._arm()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from socket import socket
 
 from tlshub_core.pipeline import descriptor, release
@@ -15,6 +17,7 @@ from tlshub_core.types.capture import FlowEstablished, State
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable, Unsupported
 from tlshub_core.types.flow import Flow, Mode, Side
 
+SUSPECT_S = 1.0  # by then a peer that was promised it has let its SYN go, and it has come
 TRANSLATED = "its address may have been translated on the way: another one was promised, and has not come"
 
 
@@ -25,7 +28,8 @@ class Ending:
         self, tools: Tools, flow: Flow, owners: Owners, established: asyncio.Future[FlowEstablished], born_ns: int
     ) -> None:
         self._tools, self._flow, self._owners, self._established = tools, flow, owners, established
-        self._born_ns = born_ns
+        self._born_ns, self._translated = born_ns, False
+        self._may_go_in_clear = flow.mode is Mode.PREFER and flow.side is Side.SERVER
         self.outcome: State | None = None
         self.socket: socket | None = None
 
@@ -52,15 +56,28 @@ class Ending:
         self._refuse()
         self._tools.agent.emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
 
+    @contextmanager
+    def looked_into(self) -> Iterator[None]:
+        """Meanwhile an accepting end is suspected long before its deadline, at which the programs would release it."""
+        if not self._may_go_in_clear:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(SUSPECT_S, self._suspect)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _suspect(self) -> None:
+        """One whose other end may be in TLS, by another address, does not go in clear."""
+        if self.state() is State.NEW and self._tools.promises.may_be(self._flow.tuple, self._born_ns):
+            self._translated = self._tools.backend.move(self._flow.cookie, State.NEW, State.ASKED) is State.NEW
+
     def _suspected(self, error: TlshubError) -> TlshubError:
-        """An accepting end whose other one may be in TLS does not go in clear, whatever went wrong here."""
-        flow = self._flow
-        if flow.mode is not Mode.PREFER or flow.side is not Side.SERVER or self.state() is not State.NEW:
-            return error
-        if not self._tools.promises.may_be(flow.tuple, self._born_ns):
-            return error
-        self._tools.backend.move(flow.cookie, State.NEW, State.ASKED)
-        return Unavailable(f"{error}; {TRANSLATED}", Reason.NOT_YOURS)
+        """The same, whatever went wrong here."""
+        if self._may_go_in_clear and not self._translated:
+            self._suspect()
+        return Unavailable(f"{error}; {TRANSLATED}", Reason.NOT_YOURS) if self._translated else error
 
     def is_left_alone(self) -> bool:
         """Whether the programs put it in clear, as was agreed with the peer, before the agent heard of it at all."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from tlshub_core import promises
+from tlshub_core.pipeline import ending
 from tlshub_core.promises import Promises
 from tlshub_core.testing.node import HERE, Link, MemoryNode
 from tlshub_core.testing.scripted import Script
@@ -49,6 +51,18 @@ async def test_a_published_port_of_this_node_is_refused_and_never_mixed(link: Li
     (refused,) = node.said(events.Refused)
     assert refused.reason is Reason.NOT_YOURS
     assert "translated" in refused.detail
+
+
+async def test_the_programs_do_not_release_it_at_their_deadline(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ending, "SUSPECT_S", 0.01)
+    node = MemoryNode(Mode.PREFER, Script(wait=asyncio.Event()))
+    await node.begin(link)
+    server = await node.begin(replace(link, tuple4=behind(link.tuple4, "container")), Side.SERVER)
+    assert server.ending.state() is State.NEW
+    await asyncio.sleep(0.05)
+    node.backend.expire(server.flow.cookie)
+    await node.settle()
+    assert server.ending.outcome is State.REFUSED
 
 
 async def test_a_stranger_is_released_where_nothing_like_it_was_promised_lately(

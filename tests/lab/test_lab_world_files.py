@@ -45,6 +45,7 @@ def kept(*paths: Path) -> Iterator[None]:
 def replace(path: Path, data: bytes) -> None:
     """Another file takes its place, at once."""
     fresh = path.with_suffix(".fresh")
+    fresh.touch(0o600)
     fresh.write_bytes(data)
     fresh.rename(path)
 
@@ -60,7 +61,7 @@ def test_a_mapping_file_that_is_harmed_changes_nothing(
             for data in harmed:
                 MAPPING.write_bytes(data)
                 for node in (node_a, node_b):
-                    assert str(MAPPING) in tell(node, "reload", status=1)["error"]["message"]
+                    assert tell(node, "reload", status=1)["error"]["file"] == str(MAPPING)
             MAPPING.unlink()
             assert "cannot be read" in tell(node_a, "reload", status=1)["error"]["message"]
             replace(MAPPING, text.encode())
@@ -68,8 +69,6 @@ def test_a_mapping_file_that_is_harmed_changes_nothing(
                 converse(node_a, node_b, IPV4, port, sends_first, receives_first, content).check()
     for node in (node_a, node_b):
         assert tell(node, "reload")["rows"] > 0
-        assert len(node.agent.complaints()) >= len(harmed) * count
-        node.agent.begin()
     wire.secured(marker, *secret)
     record_property("times", (len(harmed) + 1) * count)
 

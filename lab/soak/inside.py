@@ -62,11 +62,11 @@ def stopped(node: Node) -> None:
 
 ACTIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Node]], None]], ...] = (
     ("quiet", False, lambda _: None),
-    ("node-a: other provider", False, partial(switched, node="node-a")),
-    ("both reload", False, reloaded),
     ("node-a: kill -9", True, partial(away, node="node-a", end=killed)),
-    ("node-b: other provider", False, partial(switched, node="node-b")),
+    ("node-a: other provider", False, partial(switched, node="node-a")),
     ("node-b: kill -9", True, partial(away, node="node-b", end=killed)),
+    ("both reload", False, reloaded),
+    ("node-b: other provider", False, partial(switched, node="node-b")),
     ("node-a: stop, start", True, partial(away, node="node-a", end=stopped)),
     ("node-b: stop, start", True, partial(away, node="node-b", end=stopped)),
 )

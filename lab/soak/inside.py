@@ -95,7 +95,7 @@ def window(number: int, both: Mapping[str, Node], wire: Wire, marker: bytes, con
         failed=count.failed,
         wrong=count.wrong,
         secured=kinds["Secured"],
-        refused=Counter(str(event["reason"]) for event in said if event["event"] == "Refused"),
+        refused=dict(Counter(str(event["reason"]) for event in said if event["event"] == "Refused")),
         released=kinds["ReleasedClear"],
         flows_on_the_wire=len(verdict.findings),
         marker_hits=verdict.marker_hits,

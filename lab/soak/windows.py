@@ -61,7 +61,7 @@ def save(windows: Sequence[Window], minutes: float, path: Path) -> None:
         "clear_marker_hits": sum(window.marker_hits for window in windows),
         "clear_payload_bytes": sum(window.clear_bytes for window in windows),
         "faults": [fault for window in windows for fault in window.faults],
-        "windows": [asdict(window) for window in windows],
+        "windows": [{**asdict(window), "faults": window.faults} for window in windows],
     }
     path.write_text(json.dumps(body, indent=2) + "\n")
 

@@ -31,8 +31,10 @@ def captured(interface: str) -> Iterator[Wire]:
     program = Path(__file__).parents[3] / "lab/wire_capture.py"
     command = ["on", "node-a", sys.executable, str(program), "--pcap", str(pcap)]
     subprocess.run([*command, "start", interface], check=True)
-    yield Wire(pcap=pcap)
-    subprocess.run([*command, "stop"], check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield Wire(pcap=pcap)
+    finally:
+        subprocess.run([*command, "stop"], check=True, stdout=subprocess.DEVNULL)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -20,6 +20,7 @@ FRAMES = (
     Welcome(),
     Secure(flow=FLOW, tuple4=TUPLE, provider="openssl", nonce=bytes(32), ciphers=(51, 52)),
     Secure(flow=FLOW, tuple4=TUPLE_6, provider="x", nonce=bytes(range(32)), ciphers=(51,)),
+    Secure(flow=FLOW, tuple4=TUPLE, provider="openssl", nonce=bytes(32), ciphers=(51,), again=True),
     Ready(flow=FLOW, nonce=bytes(32), cipher=51),
     Refuse(flow=FLOW, reason=Reason.NOT_MINE, detail="no such address"),
     Refuse(flow=frames.NO_FLOW, reason=Reason.PEER_UNVERIFIED, detail="ünicode"),
@@ -27,7 +28,7 @@ FRAMES = (
     Leave(flow=FLOW, tuple4=TUPLE_6),
     Left(flow=FLOW),
 )
-NEWER = b"\x00\x18\x03\x09" + FLOW.bytes + b"more"
+NEWER = b"\x00\x18" + bytes((frames.VERSION + 1, 99)) + FLOW.bytes + b"more"
 NAMED_LATER = b"\x00\x1d\x01\x03" + FLOW.bytes + b"\x06future\x00\x00"
 
 
@@ -47,7 +48,7 @@ def _one(data: bytes) -> Iterable[str]:
     got, seen = _fed(stream, step)
     assert (seen is None) == (fault is None), f"cut every {step} bytes: {seen}; by its lengths: {fault}"
     assert got == whole[: len(got)] and (fault or len(got) == len(whole)), f"cut every {step} bytes: {got}, not {whole}"
-    return {type(frame).__name__.lower() for frame in got}
+    return {"again" if isinstance(frame, Secure) and frame.again else type(frame).__name__.lower() for frame in got}
 
 
 def _fed(stream: bytes, step: int) -> tuple[list[Frame], FrameError | None]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import random
 import socket
 import time
 from collections.abc import Sequence
@@ -28,11 +28,16 @@ PODS = (
     Pod(name="server-6", node=SERVER_NODE, address=IPv6Address("fd00:2::1")),
 )
 
+TRIES = 1000
+
 
 def free_port() -> int:
-    """A TCP port that is free, and that the kernel gives to no connection of another program: theirs are higher."""
+    """A TCP port that is free, and that the kernel gives to no connection of another program: theirs are higher.
+
+    By chance, so that those who ask for one before they use it, at the same time, have different ones.
+    """
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    for port in range(lowest - 1 - os.getpid() % 10_000, 1024, -1):
+    for port in random.sample(range(1025, lowest), TRIES):
         with contextlib.suppress(OSError), socket.create_server(("", port)):
             return port
     raise OSError("no port is free")

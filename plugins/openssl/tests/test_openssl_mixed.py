@@ -118,7 +118,9 @@ async def _all_ways(
     ways = product((True, False), (as_it_is, source, destination))
     cases = [Case(warm=warm, translated=translated, link=Link.make()) for warm, translated in ways]
     places = zip(pairs.identities(folder, pairs.free_port()), modes, (HERE, THERE), strict=True)
-    client, server = (Half(who, folder, mode, [_listens(at)]) for who, mode, at in places)
+    client, server = (
+        Half(who, folder, mode, [_listens(at)], patience_ns=halves.PATIENCE_NS) for who, mode, at in places
+    )
     async with server.running(), client.running():
         ended = await asyncio.gather(*(case.run(client, server) for case in cases))
     for case, ends in zip(cases, ended, strict=True):

@@ -15,6 +15,7 @@ from tlshub_capture_bpf import layout
 from tlshub_capture_bpf.backend import LibbpfBackend
 
 from tlshub_core.api import Address, Match, Mode, RuleSet, Side, Unavailable
+from tlshub_core.pipeline.mapping import plain
 from tlshub_core.testing.backend_harness import OBSERVE, settings_for
 from tlshub_core.testing.cgroup import own_cgroup
 from tlshub_core.testing.matching import first_match, rule_set
@@ -65,7 +66,7 @@ HOSTS = [
     "255.255.255.255",
 ]  # fmt: skip
 addresses = st.one_of(st.sampled_from(HOSTS).map(ip_network), st.ip_addresses().map(ip_network)).map(
-    lambda network: network.network_address
+    lambda network: plain(network.network_address)  # as the core has them: IPv4-mapped IPv6 is IPv4
 )
 networks = st.builds(
     lambda address, cut: ip_network((address, max(0, address.max_prefixlen - cut)), strict=False),

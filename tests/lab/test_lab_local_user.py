@@ -31,7 +31,8 @@ PR_SET_NAME, PATIENCE_S = 15, 60.0
 def processes(node: Node) -> list[int]:
     """The agent's, and all that it started: they are in the node's cgroup and of this program."""
     pids = map(int, Path(f"/sys/fs/cgroup/{node.name}/cgroup.procs").read_text().split())
-    found = [pid for pid in pids if b"tlshub" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    words = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids}
+    found = [pid for pid, said in words.items() if b"tlshub" in said and b"python" in said.split(b"\0")[0]]
     assert node.agent.pid in found and len(found) >= 3, "an agent and two sinks"
     return found
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +21,6 @@ from tests.lab.kit.wire import Wire
 from tests.lab.test_lab_local import OWN
 
 
-def kill(node: Node) -> None:
-    node.agent.signal(signal.SIGKILL)
-    until(lambda: not node.agent.running, "it lives")
-
-
 def again(node: Node, changes: dict[str, str] | None = None) -> None:
     node.agent.start(changes)
     node.agent.ready()
@@ -38,7 +32,7 @@ def test_killed_upgraded_stopped_and_back(node_a: Node, node_b: Node, wire: Wire
     later = os.environ.get("LAB_LATER") or pytest.skip("another release of the programs could not be compiled")
     new = [ports.require(), ports.require()]
     chat = Chat(node_a, node_b, going, marker)
-    kill(node_a)
+    node_a.agent.kill()
     before = loaded("prog")["gate_send"]
     serving = partial(serve_whom_it_may, way=IPV4, port=nobody, talk=receives_first, content=content)
     assert node_b.start(serving).heard() == "listening"
@@ -67,21 +61,21 @@ def begun(node: Node, count: int) -> None:
 
     node.agent.start()
     until(lambda: links.exists() and enough(), "it does not start")
-    kill(node)
+    node.agent.kill()
 
 
 def test_killed_in_the_middle_of_its_start(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
     secured, content = [], payload(marker)
     for turn in range(times(1, 5)):
         if node_a.agent.running:
-            kill(node_a)
+            node_a.agent.kill()
         detach(node_a)
         for _ in ("fresh", "over pins"):
             begun(node_a, 1 + turn * 2)
             again(node_a)
             secured.append(ports.require())
             converse(node_a, node_b, IPV4, secured[-1], sends_first, receives_first, content).check()
-            kill(node_a)
+            node_a.agent.kill()
     again(node_a)
     wire.secured(marker, *secured)
 
@@ -96,7 +90,7 @@ def test_detach_refuses_what_is_held_and_leaves_the_machine_as_it_was(
     with stopped(node_b):
         client = node_a.start(partial(try_to, way=IPV4, port=held, content=content))
         node_a.await_events("Connecting", 2)
-        kill(node_a)
+        node_a.agent.kill()
         found = detach(node_a)
         assert not client.result()[0]
     assert (found["refused"], found["released"], found["secured"]) == (1, 0, 1), found

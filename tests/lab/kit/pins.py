@@ -15,7 +15,7 @@ from tests.lab.kit.node import Node
 
 NAME_SIZE = 16
 NAME_AT = {"prog": 64, "map": 24}  # in struct bpf_prog_info and bpf_map_info, <linux/bpf.h>
-PATIENCE_S = 20.0
+PATIENCE_S = 180.0  # as long as an agent may take to start
 
 
 def folder(node: Node) -> Path:

@@ -13,9 +13,10 @@ from tlshub_core.peering.frames import NONCE_SIZE, Leave, Left, Ready, Refuse, S
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.pending import SessionPending
 from tlshub_core.peering.settings import Settings
+from tlshub_core.peering.standing import Standings
 from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason, Refused, TlshubError, Unavailable, Unsupported
-from tlshub_core.types.flow import Tuple4
+from tlshub_core.types.flow import Address, Tuple4
 from tlshub_core.types.interfaces import AgentContext
 from tlshub_core.types.keys import Cipher
 
@@ -25,11 +26,20 @@ KEYED = frozenset({State.ARMED, State.INSTALLING, State.OPEN})  # where nothing 
 class Answers:
     """Answers for one session from `node`; the order of its frames is the order of the answers."""
 
-    def __init__(self, agent: AgentContext, offers: Offers, settings: Settings, channel: Channel, node: str) -> None:
+    def __init__(
+        self,
+        agent: AgentContext,
+        offers: Offers,
+        settings: Settings,
+        channel: Channel,
+        node: str,
+        standings: Standings | None = None,
+    ) -> None:
         self._agent, self._offers, self._settings = agent, offers, settings
         self._channel, self._node = channel, node
         self._seen: OrderedDict[UUID, None] = OrderedDict()
-        self._outstanding = 0
+        self._standings = standings or Standings(settings.max_sessions)
+        self._standing = self._standings.of(node)
 
     async def answer(self, asked: Secure | Leave) -> Ready | Left | Refuse:
         """READY, with the flow offered to its connection, LEFT, or REFUSE; an error refuses this flow alone."""
@@ -63,8 +73,8 @@ class Answers:
         self._check_provider(secure)
         self._check_origin(secure.tuple4)
         self._offers.check(secure.tuple4, self._node, again=secure.again)
-        if self._outstanding >= self._settings.max_pending:
-            raise Refused(f"{self._outstanding} flows were answered and have not come yet", Reason.OVERLOADED)
+        if self._standing.outstanding >= self._settings.max_pending:
+            raise Refused(f"{self._standing.outstanding} flows were answered and have not come yet", Reason.OVERLOADED)
         for cipher in self._agent.ciphers:
             if cipher in secure.ciphers:
                 return cipher
@@ -88,22 +98,28 @@ class Answers:
             self._seen.popitem(last=False)
 
     def _check_origin(self, tuple4: Tuple4) -> None:
-        pod = self._agent.pod(tuple4.client)
-        if pod is None and self._agent.identity.any_node:
-            return
-        if pod is None:
-            raise Refused(f"the mapping here does not know '{tuple4.client}'", Reason.NOT_YOURS)
-        if pod.node.name != self._node:
-            message = f"'{tuple4.client}' is on node '{pod.node.name}', not on '{self._node}'"
-            raise Refused(message, Reason.NOT_YOURS)
+        client = tuple4.client
+        owner = self._owner(client)
+        if owner is None and not self._agent.identity.any_node:
+            raise Refused(f"the mapping here does not know '{client}'", Reason.NOT_YOURS)
+        if owner is not None and owner != self._node:
+            raise Refused(f"'{client}' is on node '{owner}', not on '{self._node}'", Reason.NOT_YOURS)
+
+    def _owner(self, client: Address) -> str | None:
+        """The node that has that address: by the mapping, else this one by its own, else by another node's sessions."""
+        pod = self._agent.pod(client)
+        if pod is not None:
+            return pod.node.name
+        identity = self._agent.identity
+        if identity.any_node and self._agent.mine(client):
+            return identity.node
+        return self._standings.others_at(str(client), self._node)
 
     def _promise(self, secure: Secure, cipher: Cipher) -> Ready:
         nonce = secrets.token_bytes(NONCE_SIZE)
         context = exporter.context(secure.flow, secure.tuple4, secure.nonce, nonce, cipher)
-        self._outstanding += 1
-        pending = SessionPending(self._channel.engine, context, cipher, secure.provider, self._node, self._released)
+        standing = self._standing
+        standing.outstanding += 1
+        pending = SessionPending(self._channel.engine, context, cipher, secure.provider, self._node, standing.released)
         self._offers.put(secure.tuple4, pending, again=secure.again)
         return Ready(flow=secure.flow, nonce=nonce, cipher=cipher)
-
-    def _released(self) -> None:
-        self._outstanding -= 1

@@ -12,7 +12,7 @@ from tlshub_core.peering.frames import Frame, Sendable, encode
 from tlshub_core.types.errors import Reason, Refused, Unavailable
 from tlshub_core.types.interfaces import TlsEngine
 
-CHUNK = 65_536
+CHUNK = 16_384  # what is decrypted before others have their turn
 
 # A peer that vanished is noticed within some 16 seconds, with traffic or without.
 _KEEPALIVE = (
@@ -76,6 +76,7 @@ class Channel:
     async def _pump(self) -> None:
         try:
             data = await self._reader.read(CHUNK)
+            await asyncio.sleep(0)  # a read of what has come already does not wait
         except OSError as error:
             raise _lost(error) from error
         if not data:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from functools import partial
 
+from tlshub_core.peering.admission import Admission
 from tlshub_core.peering.answering import Answers
 from tlshub_core.peering.binding import BACKLOG, bind, peer_address
 from tlshub_core.peering.channel import Channel
@@ -26,6 +27,7 @@ from tlshub_core.peering.frames import (
 )
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.settings import Settings
+from tlshub_core.peering.standing import Standings
 from tlshub_core.types.errors import Reason, Refused, Unavailable
 from tlshub_core.types.events import SessionDown, SessionUp
 from tlshub_core.types.interfaces import AgentContext
@@ -38,8 +40,8 @@ class Listener:
         self._agent, self._engines, self._settings, self._offers = agent, engines, settings, offers
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unauthenticated = 0
-        self._nodes: Counter[str] = Counter()
+        self._admission = Admission(settings.max_unauthenticated)
+        self._standings = Standings(settings.max_sessions)
         self.turned_away = 0
 
     async def start(self) -> None:
@@ -63,14 +65,17 @@ class Listener:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._unauthenticated >= self._settings.max_unauthenticated:
-            self.turned_away += 1
-            writer.transport.abort()
-            return
-        self._unauthenticated += 1
         task = asyncio.create_task(self._session(reader, writer))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._over, writer))
+        if (victim := self._admission.enter(task, peer_address(writer))) is not None:
+            self.turned_away += 1
+            victim.cancel()
+
+    def _over(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():  # maybe before its first step
+            writer.transport.abort()
 
     async def _session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = peer_address(writer)
@@ -85,18 +90,15 @@ class Listener:
             writer.transport.abort()
             raise
         finally:
-            self._unauthenticated -= 1
+            self._admission.leave(asyncio.current_task())
         now, library = time.monotonic_ns(), channel.engine.library()
         self._agent.emit(SessionUp(time_ns=now, node=node, address=address, dialler=False, library=library))
-        self._nodes[node] += 1
-        try:
+        with self._standings.of(node).session(address):
             await self._serve(channel, node, address)
-        finally:
-            self._nodes[node] -= 1
 
     def knows(self, node: str) -> bool:
         """Whether that node's agent has a session with this one, in which it could ask."""
-        return self._nodes[node] > 0
+        return self._standings.of(node).sessions > 0
 
     async def _admitted(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: str
@@ -113,20 +115,22 @@ class Listener:
 
     async def _verified(self, channel: Channel) -> str:
         try:
-            return await channel.handshake(self._agent.identity.trust_domain)
+            node = await channel.handshake(self._agent.identity.trust_domain)
+            self._standings.check(node)
+            return node
         except Refused as error:
             if channel.engine.done():
                 channel.send(Refuse(flow=NO_FLOW, reason=error.reason, detail=str(error)))
             raise
 
     async def _serve(self, channel: Channel, node: str, address: str) -> None:
-        answers = Answers(self._agent, self._offers, self._settings, channel, node)
+        answers = Answers(self._agent, self._offers, self._settings, channel, node, self._standings)
         reason, detail = Reason.PROVIDER_BUG, "see the log of this node's agent"
         try:
             await self._agent.ready()
             while True:
                 for frame in await channel.receive():
-                    channel.send(await _answer(answers, frame))
+                    channel.send(await self._in_turn(answers, frame, node))
                 await channel.drained()
         except (Refused, Unavailable) as error:
             reason, detail = error.reason, str(error)
@@ -138,6 +142,11 @@ class Listener:
         finally:
             channel.close()
             self._down(node, address, reason, detail)
+
+    async def _in_turn(self, answers: Answers, frame: Frame, node: str) -> Ready | Left | Refuse:
+        async with self._standings.of(node).turn:
+            await asyncio.sleep(0)  # one frame of each node, then others': a flood waits for itself
+            return await _answer(answers, frame)
 
     def _down(self, node: str, address: str, reason: Reason, detail: str) -> None:
         now = time.monotonic_ns()

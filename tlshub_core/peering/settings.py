@@ -10,8 +10,9 @@ from dataclasses import dataclass
 class Settings:
     """Times in seconds; `listen` is the address to bind, empty for all addresses of both families.
 
-    `max_unauthenticated` bounds connections that are still in their handshake, `max_pending` the flows of one session
-    that were answered READY and have not come yet, `max_seen` the flow ids remembered against replays.
+    `max_unauthenticated` bounds connections that are still in their handshake, `max_sessions` those that one node may
+    have here, `max_pending` the flows of one node that were answered READY and have not come yet, `max_seen` the flow
+    ids remembered against replays, in each session.
     `stranger_grace_s` is how long an accepted connection of mode 'prefer' waits for a node without a session.
     """
 
@@ -24,6 +25,7 @@ class Settings:
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 30.0
     max_unauthenticated: int = 64
+    max_sessions: int = 32
     max_pending: int = 16_384
     max_seen: int = 16_384
     max_idle_peers: int = 4096

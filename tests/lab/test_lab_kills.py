@@ -26,7 +26,7 @@ from tests.lab.kit.talk import Talk, converse, payload, receives_first, sends_fi
 from tests.lab.kit.wire import Wire
 from tlshub_core.types.capture import State
 
-DEADLINE_S, GATE_S, SLACK_S = 12.0, 6.0, 8.0
+DEADLINE_S, GATE_S, SLACK_S = 12.0, 6.0, 30.0
 ASLEEP_S = 60.0  # the agent does not wake before it is killed
 SMALL = 4000
 BOTH = ("node-a", "node-b")

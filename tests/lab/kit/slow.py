@@ -25,7 +25,9 @@ slow_agents = pytest.mark.agents(node_a={**_PROGRAM, **GATE, "rules": _RULE}, no
 
 def planned(plans: Mapping[int, Sequence[Plan]]) -> None:
     """From now on connections to each port take one of its plans each, round and round."""
-    (Path(os.environ["LAB_NODES"]) / "delays.json").write_text(json.dumps(plans))
+    file = Path(os.environ["LAB_NODES"]) / "delays.json"
+    file.with_suffix(".new").write_text(json.dumps(plans))
+    file.with_suffix(".new").rename(file)  # an agent that reads it has one or the other
 
 
 def hold_s(secured: Event) -> float:

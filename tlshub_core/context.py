@@ -108,6 +108,7 @@ class Context:
         if mode <= Mode.OBSERVE:
             who = f"rule '{self._rule(number)[0]}' holds no" if number >= 0 else "no rule holds"
             raise Refused(f"{who} connections to port {tuple4.server_port}", Reason.NO_RULE)
+        self._check_let_go(tuple4, mode)
         before = self._backend.expect(tuple4, time.monotonic_ns() + EXPECTED_NS)
         if before in (State.CLEAR, State.REFUSED):
             raise Refused(f"the connection is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
@@ -124,6 +125,11 @@ class Context:
         if not self._backend.leave(tuple4, time.monotonic_ns() + LEFT_NS):
             message = f"no rule here leaves TLS to port {tuple4.server_port} alone, or the connection is decided upon"
             raise Refused(message, Reason.NO_RULE)
+
+    def _check_let_go(self, tuple4: Tuple4, mode: Mode) -> None:
+        if mode is Mode.PREFER and self.promises.may_be_let_go(tuple4):
+            message = "one that may be the same, by an address translated on the way, went in clear just now"
+            raise Refused(message, Reason.ALREADY_CLEAR)
 
     def _check_mine(self, tuple4: Tuple4) -> None:
         if not self.mine(tuple4.server):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accepting ends that were promised to peers, and have not come by the addresses that they were promised by."""
+"""Accepting ends whose addresses may be translated on the way: promised and not come, or come and not asked for."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Promises:
 
     def __init__(self) -> None:
         self._made: dict[Tuple4, float] = {}
+        self._let_go: dict[Tuple4, float] = {}
 
     def made(self, tuple4: Tuple4) -> None:
         """The peer was promised that one, which is not here yet."""
@@ -37,3 +38,15 @@ class Promises:
         """Whether the end that came then (CLOCK_MONOTONIC) may be one that was promised."""
         since = came_ns / 1e9 - BEFORE_S
         return any(made > since and tuple4.resembles(promised) for promised, made in self._made.items())
+
+    def let_go(self, tuple4: Tuple4, deadline_ns: int) -> None:
+        """One that nobody asked for goes in clear; until its deadline (CLOCK_MONOTONIC) its other end may yet ask."""
+        now, until = time.monotonic(), deadline_ns / 1e9
+        self._let_go = {one: end for one, end in self._let_go.items() if end > now}
+        if until > now:
+            self._let_go[tuple4] = until
+
+    def may_be_let_go(self, tuple4: Tuple4) -> bool:
+        """Whether the end that is asked for, and has not come, may be one that went in clear before its time."""
+        now = time.monotonic()
+        return any(until > now and tuple4.resembles(one) for one, until in self._let_go.items())

@@ -105,9 +105,12 @@ class Connection:
         self._report(keys)
 
     async def _turn(self) -> None:
-        """In a crowd; the time until it comes is none of the peer's."""
-        began = time.monotonic_ns()
-        if await self._tools.turns.take(urgent=self.flow.side is Side.SERVER):
+        """In a crowd; the time until it comes is none of the peer's.
+
+        Where the SYN has gone it counts: the other end is there, and may give up and go in clear at the same deadline.
+        """
+        began, server = time.monotonic_ns(), self.flow.side is Side.SERVER
+        if await self._tools.turns.take(urgent=server) and (server or self.seen.syn_held):
             waited = time.monotonic_ns() - began
             self.flow = replace(self.flow, deadline_ns=self.flow.deadline_ns + waited)
 

@@ -51,6 +51,8 @@ class Ending:
         reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
         if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
             self._cleared()
+            if self._may_go_in_clear:
+                self._tools.promises.let_go(flow.tuple, flow.deadline_ns)
             self._tools.agent.emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
             return
         self._refuse()

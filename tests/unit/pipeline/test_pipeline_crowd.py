@@ -11,6 +11,7 @@ import pytest
 
 from tlshub_core.pipeline.turns import AT_ONCE
 from tlshub_core.testing.node import ISNS, Link, MemoryNode
+from tlshub_core.testing.scripted import Script
 from tlshub_core.types import events
 from tlshub_core.types.capture import State
 from tlshub_core.types.flow import Flow, Side
@@ -57,6 +58,19 @@ async def test_the_time_before_its_turn_is_not_the_connections(
     while not node.said(events.Refused) and len(installed) < CROWD:
         await node.settle()
     assert len(node.said(events.Secured)) == CROWD and not node.said(events.Refused)
+
+
+async def test_it_is_its_own_where_the_syn_has_gone(links: list[Link], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tlshub_core.testing.node.HANDSHAKE_NS", HANDSHAKE_NS)
+    node = MemoryNode(script=Script(wait=asyncio.Event()))
+    for link in links:
+        node.backend.warm_peers[link.tuple4.server] = True
+    begin(node, links)
+    await node.settle()
+    deadlines = {
+        connection.flow.deadline_ns - connection.seen.time_ns for connection in node.capture._by_cookie.values()
+    }
+    assert deadlines == {HANDSHAKE_NS}, "the accepting end may go in clear at that time"
 
 
 async def test_what_is_established_is_installed_before_all_others_are_asked_for(

@@ -18,7 +18,7 @@ from tlshub_core.testing.node import HERE, Link, MemoryNode
 from tlshub_core.testing.scripted import Script
 from tlshub_core.types import events
 from tlshub_core.types.capture import State
-from tlshub_core.types.errors import Reason, Unavailable
+from tlshub_core.types.errors import Reason, Refused, Unavailable
 from tlshub_core.types.flow import Mode, Side, Tuple4
 
 CONTAINER = IPv4Address("127.0.0.2")
@@ -74,6 +74,27 @@ async def test_a_stranger_is_released_where_nothing_like_it_was_promised_lately(
     server = await node.begin(replace(link, tuple4=behind(link.tuple4, "container")), Side.SERVER)
     assert server.ending.outcome is State.CLEAR
     assert not node.said(events.Refused)
+
+
+@pytest.mark.parametrize("how", ["port", "container", "source"])
+async def test_one_that_went_in_clear_early_is_not_promised_by_another_address(link: Link, how: str) -> None:
+    node = MemoryNode(Mode.PREFER, NOBODY_ASKS)
+    server = await node.begin(replace(link, tuple4=behind(link.tuple4, how)), Side.SERVER)
+    assert server.ending.outcome is State.CLEAR
+    with pytest.raises(Refused, match="went in clear just now") as caught:
+        await node.context.expect(link.tuple4)
+    assert caught.value.reason is Reason.ALREADY_CLEAR
+    await node.context.expect(replace(link.tuple4, client_port=1, server_port=1))
+
+
+def test_who_went_in_clear_is_forgotten_at_its_deadline() -> None:
+    promises, now = Promises(), time.monotonic_ns()
+    one = Tuple4(client=CONTAINER, client_port=4000, server=CONTAINER, server_port=80)
+    promises.let_go(one, now - 1)
+    assert not promises.may_be_let_go(replace(one, client_port=1))
+    promises.let_go(one, now + 30_000_000_000)
+    assert promises.may_be_let_go(replace(one, client_port=1))
+    assert not promises.may_be_let_go(replace(one, client_port=1, server_port=81)), "neither end is the same"
 
 
 def test_what_is_promised_is_forgotten_when_it_has_come_or_never_will(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: str(groups[item]))
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Why it failed, at once: a machine that dies later takes the summary with it."""
+    if report.failed:
+        print(f"\n{report.longreprtext}", flush=True)
+
+
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[dict[str, Node]]:
     """Both nodes; agents that the tests started are stopped at the end."""

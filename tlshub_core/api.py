@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything that a plugin imports: the contract's values, interfaces, descriptors, errors; and TLS's key schedule."""
 
+from tlshub_core.events.recent import Recent
 from tlshub_core.hookspecs import hookimpl
 from tlshub_core.peering.exporter import flow_keys, hkdf_expand, secret_size, wipe
 from tlshub_core.peering.tuples import pack as pack_tuple
@@ -97,6 +98,7 @@ __all__ = [
     "Pod",
     "Probe",
     "Reason",
+    "Recent",
     "Refused",
     "RuleSet",
     "Side",

@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,8 +13,7 @@ from tlshub_core.api import Event, EventSinkSpec, events, hookimpl
 from tlshub_core.events.connection import Connection, taken_over, verdict, worn
 from tlshub_core.events.human import duration, printable
 from tlshub_core.events.output import Output
-
-_LIMIT = 65536
+from tlshub_core.events.recent import Recent
 
 
 class LogConfig(BaseModel):
@@ -45,7 +43,7 @@ class LogSink:
 
     def __init__(self, config: LogConfig) -> None:
         self._output = Output(config.path)
-        self._connections: dict[UUID | None, Connection] = {}
+        self._connections = Recent(Connection)
         self._clock_ns = 0
 
     def open(self) -> None:
@@ -71,17 +69,17 @@ class LogSink:
             case events.Closed():
                 yield from self._closed(event)
             case events.TakenOver():
-                self._connection(event).add(event)
+                self._connections.of(event.flow).add(event)
                 yield f"{self._when(event)} {taken_over(event)}"
             case events.KeyLimit():
-                yield f"{self._when(event)} {self._connection(event).name()}: {worn(event)}"
+                yield f"{self._when(event)} {self._connections.of(event.flow).name()}: {worn(event)}"
             case events.Connecting() | events.Held() | events.Owned() | events.KeysAsked() | events.KeysReady():
-                self._connection(event).add(event)
+                self._connections.of(event.flow).add(event)
             case _:
                 yield f"{self._when(event)} {printable(_of_agent(event))}"
 
     def _decided(self, event: events.Secured | events.ReleasedClear | events.Refused) -> Iterator[str]:
-        connection = self._connection(event)
+        connection = self._connections.of(event.flow)
         again = connection.decision is not None
         connection.add(event)
         if again:
@@ -90,17 +88,10 @@ class LogSink:
             yield from connection.block(self._when(event))
 
     def _closed(self, event: events.Closed) -> Iterator[str]:
-        connection = self._connections.pop(event.flow, None) or Connection()
+        connection = self._connections.end(event.flow)
         if connection.begun and not connection.decision:
             yield from connection.block(self._when(event))
         yield f"{self._when(event)} {connection.ending(event)}"
-
-    def _connection(self, event: Event) -> Connection:
-        known = self._connections.setdefault(event.flow, Connection())
-        if len(self._connections) > _LIMIT:
-            # Connections whose end was dropped would stay for ever; the oldest is the likeliest of them.
-            self._connections.pop(next(iter(self._connections)))
-        return known
 
     def _when(self, event: Event) -> str:
         seconds, rest = divmod(self._clock_ns + event.time_ns, 1_000_000_000)

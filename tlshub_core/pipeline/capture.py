@@ -64,7 +64,7 @@ class Capture:
                 self._seen(event)
             case Overrun():
                 _log.warning("%d events of the kernel were lost", event.lost)
-                self._emit(events.Lost(time_ns=time.monotonic_ns(), sink="ring buffer", count=event.lost))
+                self._emit(events.Lost(time_ns=time.monotonic_ns(), sink=events.RING_BUFFER, count=event.lost))
                 self._repair.request()
             case Unaccounted():
                 self._unattended(event)

@@ -16,6 +16,7 @@ from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Mode, Side
 
 SCHEMA_VERSION = 1
+RING_BUFFER = "ring buffer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ class SessionUp(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionDown(Event):
-    """A session ended or could not be made."""
+    """A session ended, or could not be made: then `node` is empty."""
 
     node: str
     address: str
@@ -146,7 +147,7 @@ class SessionDown(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost(Event):
-    """Events did not reach a sink, or the ring buffer overran."""
+    """Events did not reach that sink, or, where that is 'ring buffer', the kernel's did not reach the agent."""
 
     sink: str
     count: int

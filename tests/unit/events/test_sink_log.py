@@ -13,6 +13,8 @@ import pytest
 
 from tlshub_core.api import Event, Reason, events
 from tlshub_core.events import log
+from tlshub_core.events.connection import Connection
+from tlshub_core.events.recent import Recent
 from tlshub_core.testing.sink import UNUSUAL, EventSinkConformance, one_of_each
 
 
@@ -142,9 +144,9 @@ def test_times_are_those_of_the_wall_clock(tmp_path: Path) -> None:
     assert rest[3:] == " Reloaded rules\n"
 
 
-def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "_LIMIT", 10)
+def test_what_is_remembered_is_bounded(tmp_path: Path) -> None:
     sink = log.LogSink(log.LogConfig(path=tmp_path / "log"))
+    sink._connections = Recent(Connection, limit=10)
     for _ in range(50):
         sink.write(one_of_each()[:6])
     assert len(sink._connections) == 10

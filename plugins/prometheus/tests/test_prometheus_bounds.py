@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What others choose (names, numbers, how many ask) does not make the sink grow, nor stop it."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+
+from plugins.prometheus.tests.scrapes import Scraped, everything, series, text
+from tests.unit.events.lives import Life
+from tests.unit.events.sinks_for_tests import wait_until
+from tlshub_core.api import State
+from tlshub_core.testing.pair import free_port
+from tlshub_core.testing.sink import UNUSUAL, one_of_each
+
+ASKED_AT_ONCE = 16
+
+
+def test_no_label_says_who(scraped: Scraped) -> None:
+    secret = "chosen-by-others"
+    scraped.write(*Life(comm=secret).whole(), *one_of_each(text=UNUSUAL))
+    shown = text(scraped.port)
+    for said in (secret, "10.0.0.", "fd00::2", "40000", '"web"', "New TCP Connection", "\x1b"):
+        assert said not in shown
+
+
+def test_names_of_providers_are_few(scraped: Scraped) -> None:
+    for number in range(1000):
+        scraped.write(*Life(provider=f"made-up-{number}").whole())
+    named = {dict(labels)["provider"] for labels in scraped.all("setup_seconds_count")}
+    assert len(named) == 33 and "other" in named
+    assert sum(scraped.all("setup_seconds_count").values()) == 1000
+
+
+def test_the_number_of_series_does_not_follow_the_number_of_connections(scraped: Scraped) -> None:
+    scraped.write(*everything())
+    before = len(series(text(scraped.port)))
+    for _ in range(50):
+        scraped.write(*everything())
+    assert len(series(text(scraped.port))) == before
+
+
+def test_connections_whose_end_is_lost_are_forgotten() -> None:
+    few = Scraped(free_port(), limit=10)
+    lives = [Life() for _ in range(25)]
+    for life in lives:
+        few.write(*life.whole()[:-1])
+    assert few.get("connections_open", standing="secured") == 10
+    assert few.get("connections_forgotten_total") == 15
+    for life in lives:
+        few.write(life.closed(1, 0, secured=True))
+    assert few.get("connections_open", standing="secured") == 0
+    assert few.get("payload_bytes_total", outcome="secured", direction="sent") == 25
+    few.sink.close()
+
+
+def test_the_one_that_is_forgotten_was_heard_of_least_lately() -> None:
+    few = Scraped(free_port(), limit=2)
+    busy, quiet, other = Life(), Life(), Life()
+    few.write(busy.taken_over(State.NEW), quiet.taken_over(State.CLEAR), busy.asked(), other.connecting())
+    few.write(quiet.closed(5, 0), busy.closed(7, 0))
+    assert few.get("payload_bytes_total", outcome="unknown", direction="sent") == 5
+    assert few.get("payload_bytes_total", outcome="closed", direction="sent") == 7
+    few.sink.close()
+
+
+def test_who_asks_and_says_nothing_keeps_others_out_for_a_while_only(scraped: Scraped) -> None:
+    with ExitStack() as silent:
+        for _ in range(ASKED_AT_ONCE):
+            silent.enter_context(socket.create_connection(("127.0.0.1", scraped.port)))
+        late = silent.enter_context(socket.create_connection(("127.0.0.1", scraped.port)))
+        late.settimeout(5)
+        assert late.recv(1) == b"", "one more is hung up on, at once"
+    wait_until(lambda: _answers(scraped.port))
+
+
+def _answers(port: int) -> bool:
+    try:
+        return "build_info" in text(port)
+    except OSError:
+        return False

@@ -13,28 +13,33 @@ _STDOUT = 1
 class Output:
     """Whole lines to a file (made with mode 0640, never truncated), or to standard output where `path` is None.
 
-    A file that was renamed or removed, as log rotation does, is opened anew with the next batch.
+    A file that was renamed or removed, as log rotation does, is opened anew with the next batch. Each begins with
+    `heading`: one that is empty, or was cut off in it, gets it; one that begins otherwise is not written to.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, heading: bytes = b"") -> None:
+        self._path, self._heading = path, heading
         self._fd = -1
         self._torn = False
 
     def open(self) -> None:
-        """Open, if it is not open; raises OSError."""
-        if self._fd < 0:
-            self._fd = os.open(self._path, _FLAGS, 0o640) if self._path else _STDOUT
+        """Open, if it is not open; raises OSError, and ValueError where the file begins otherwise than it should."""
+        if self._fd >= 0:
+            return
+        self._fd = os.open(self._path, _FLAGS, 0o640) if self._path else _STDOUT
+        try:
+            self._put(self._heading[self._has_of_heading() :])
+        except (OSError, ValueError):
+            self.close()
+            raise
 
     def write(self, data: bytes) -> None:
         """Write all of it; raises OSError, and then the next write begins on a new line."""
         if self._moved():
             self.close()
         self.open()
-        rest = memoryview(b"\n" + data if self._torn else data)
-        self._torn = bool(rest)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        self._torn, torn = bool(data), self._torn
+        self._put(b"\n" + data if torn else data)
         self._torn = False
 
     def close(self) -> None:
@@ -42,6 +47,20 @@ class Output:
         fd, self._fd = self._fd, -1
         if fd > _STDOUT:
             os.close(fd)
+
+    def _put(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+
+    def _has_of_heading(self) -> int:
+        if not self._heading or self._path is None or not os.fstat(self._fd).st_size:
+            return 0
+        with self._path.open("rb") as file:
+            found = file.read(len(self._heading))
+        if not self._heading.startswith(found):
+            raise ValueError(f"'{self._path}' does not begin as this release writes it: rename or remove it")
+        return len(found)
 
     def _moved(self) -> bool:
         if self._path is None or self._fd < 0:

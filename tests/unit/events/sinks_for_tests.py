@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -83,3 +86,15 @@ def settled(sinks: Sinks, which: int) -> bool:
 def accounted(counts: SinkCounts) -> int:
     """How many events are in the counts."""
     return counts.written + counts.failed + counts.dropped + counts.unfinished
+
+
+@contextmanager
+def small_files() -> Iterator[None]:
+    """Files of this process end at 10 bytes; for a moment only, as the report of the test run may be a file as well."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import resource
-import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.unit.events.sinks_for_tests import small_files
 from tlshub_core.events import jsonl
 from tlshub_core.events.human import duration, printable, size
 from tlshub_core.events.line import line_of
@@ -79,18 +77,6 @@ def test_a_folder_that_is_missing_is_an_error_until_it_is_there(tmp_path: Path) 
     (tmp_path / "later").mkdir()
     output.write(b"one\n")
     assert (tmp_path / "later" / "out").read_bytes() == b"one\n"
-
-
-@contextlib.contextmanager
-def small_files() -> Iterator[None]:
-    """Files of this process end at 10 bytes; for a moment only, as the report of the test run may be a file as well."""
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path) -> None:

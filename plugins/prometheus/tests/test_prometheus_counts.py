@@ -53,7 +53,7 @@ def test_what_ends_undecided_is_decided_by_its_end(scraped: Scraped) -> None:
     early, watched = Life(), Life(mode=Mode.OBSERVE)
     scraped.write(early.connecting(), early.closed(), watched.connecting(), watched.closed())
     none = {"reason": "none", "provider": "none"}
-    assert scraped.get("connections_decided_total", outcome="closed", mode="require", **none) == 1
+    assert scraped.get("connections_decided_total", outcome="undecided", mode="require", **none) == 1
     assert scraped.get("connections_decided_total", outcome="observed", mode="observe", **none) == 1
     assert scraped.get("payload_bytes_total", outcome="observed", direction="sent") == 100
 

@@ -11,7 +11,7 @@ from tlshub_core.api import Event, Mode, Recent, events
 
 Begun = events.Connecting | events.TakenOver
 NS = 1e-9
-_ENDED = {"": labels.UNKNOWN, labels.PENDING: labels.CLOSED}
+_ENDED = {"": labels.UNKNOWN, labels.PENDING: labels.UNDECIDED}
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from tlshub_core.api import State
 
 OTHER, NONE, UNKNOWN = "other", "none", "unknown"
 PENDING, SECURED, RELEASED, REFUSED = "pending", "secured", "released", "refused"
-OBSERVED, CLOSED = "observed", "closed"
-OUTCOMES = (SECURED, RELEASED, REFUSED, OBSERVED, CLOSED, UNKNOWN)
+OBSERVED, UNDECIDED = "observed", "undecided"
+OUTCOMES = (SECURED, RELEASED, REFUSED, OBSERVED, UNDECIDED, UNKNOWN)
 STANDINGS = (PENDING, SECURED, RELEASED, REFUSED, OBSERVED)
 _AT_MOST = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")

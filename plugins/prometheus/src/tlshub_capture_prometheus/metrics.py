@@ -28,7 +28,7 @@ class OfConnections:
         )
         self.decided = counter(
             "connections_decided",
-            "Connections by what was decided; 'closed' ended before, 'observed' has a rule that decides nothing.",
+            "Connections by what was decided; 'undecided' ended before, 'observed' has a rule that decides nothing.",
             ["outcome", "reason", "provider", "mode"],
         )
         self.unattended = counter(
@@ -69,7 +69,10 @@ class OfTimes:
             Histogram, labelnames=["provider", "side"], namespace=NAMESPACE, registry=registry, buckets=SECONDS
         )
         self.hold = histogram("hold_seconds", "From TCP's handshake until a secured connection was open.")
-        self.negotiation = histogram("negotiation_seconds", "From asking the key provider until its keys were there.")
+        self.negotiation = histogram(
+            "negotiation_seconds",
+            "From asking the key provider until its keys were there; TCP's handshake and accept() are in it.",
+        )
         self.setup = histogram("setup_seconds", "From the first sight of a secured connection until it was open.")
 
 

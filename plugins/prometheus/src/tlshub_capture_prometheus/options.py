@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, Strict
 
 
 class Options(BaseModel):
-    """The table '[plugin.prometheus]': the address and TCP port that `/metrics` is served at."""
+    """The table '[plugin.prometheus]'; all have defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: IPv4Address | IPv6Address = IPv4Address("127.0.0.1")
+    """What `/metrics` is served at; who can reach it can read it."""
     port: Annotated[int, Strict(), Field(ge=1, le=65535)] = 9464
+    """A TCP port; from 1024 on, since the sink has no rights."""

@@ -30,7 +30,9 @@ struct flow {
     u64 established;
     u32 tried, pad; // who had it when the guard ended it, plus one
     u64 sock; // where the kernel has it
-    u64 reserve[3];
+    u64 used; // when the first call of its program was let through
+    u32 records_sent, records_received; // numbers of the next ones as its program closed it, plus one
+    u64 reserve[1];
 };
 
 struct settings {
@@ -69,7 +71,7 @@ struct owned { struct header head; struct owner owner; u64 held; };
 struct decided { struct header head; u32 state, reason; u64 number; };
 struct spoke { struct header head; u32 tls, pad; };
 struct worn { struct header head; u64 records, bytes; u32 sent, pad; };
-struct closed { struct header head; u32 state, restarts; u64 held_ns, sent, received; };
+struct closed { struct header head; u32 state, restarts; u64 held, opened, used, sent, received; u32 records_sent, records_received; };
 
 static __always_inline struct settings *config(void)
 {

@@ -115,6 +115,14 @@ static __always_inline void note_held(struct flow *f, u64 cookie, struct file *f
     owned(cookie, -1, file ? file->f_inode->i_ino : 0, 1);
 }
 
+// Not by the agent, which calls into a socket itself where the one before died in the middle of an install.
+static __always_inline void note_use(struct flow *f)
+{
+    struct settings *c = config();
+    if (c && !by_agent(c))
+        f->used = bpf_ktime_get_ns();
+}
+
 static __always_inline int gate(struct socket *sock, unsigned int flags, enum call call, struct msghdr *msg)
 {
     struct sock *sk = sock->sk;
@@ -126,6 +134,8 @@ static __always_inline int gate(struct socket *sock, unsigned int flags, enum ca
     if (!f) // secured by an agent before this one, or else never let in
         return (tx_installed(tp) && rx_installed(tp)) || !ours(tp) ? 0 : -ECONNRESET;
     int judgement = judge(sock, tp, f, cookie);
+    if (judgement == PASS && !f->used && call != SHUTS_DOWN)
+        note_use(f);
     if (judgement != HOLD)
         return judgement == PASS ? 0 : -ECONNRESET;
     struct file *file = sock->file;

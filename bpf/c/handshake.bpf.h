@@ -233,6 +233,25 @@ static __always_inline bool simultaneous(u64 cookie)
     return true;
 }
 
+// Whether our FIN is among what was sent: it is the last of all that was to be.
+static __always_inline bool fin_sent(const struct tcp_sock *tp, u32 sent, u32 before)
+{
+    bool ending = before == SK_FIN_WAIT1 || before == SK_FIN_WAIT2 || before == SK_CLOSING || before == SK_LAST_ACK;
+    return ending && sent == tp->write_seq;
+}
+
+// Of what TCP counts, a SYN of ours and both FINs are one each; and what was sent before a reset came is not acknowledged.
+static __always_inline void count_payload(struct bpf_sock_ops *s, const struct flow *f, u32 before, struct closed *e)
+{
+    struct tcp_sock *tp = socket_in(s);
+    if (!tp || !f->established)
+        return;
+    u32 sent = s->snd_nxt, under_way = sent - s->snd_una;
+    bool ended = BPF_CORE_READ((struct sock *)tp, __sk_common.skc_flags) >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
+    e->sent = s->bytes_acked + under_way - (f->side == CLIENT) - fin_sent(tp, sent, before);
+    e->received = s->bytes_received - ended;
+}
+
 // What a program may still read from a closed socket passes where it would have passed before: the mark goes with the
 // entry of one in clear; one that is KTLS passes by what is installed, and its keys stay guarded; the queue of one that
 // was held may hold the peer's ciphertext, and stays closed.
@@ -241,9 +260,8 @@ static __always_inline void closed(struct bpf_sock_ops *s, u64 cookie, u32 befor
     struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
     if (!f)
         return;
-    struct closed e = { .head = header(CLOSED, cookie), .state = f->state, .restarts = f->restarts, .sent = s->bytes_acked, .received = s->bytes_received };
-    if (f->held && f->opened)
-        e.held_ns = f->opened - f->held;
+    struct closed e = { .head = header(CLOSED, cookie), .state = f->state, .restarts = f->restarts, .held = f->held, .opened = f->opened, .used = f->used, .records_sent = f->records_sent, .records_received = f->records_received };
+    count_payload(s, f, before, &e);
     if (before == SK_SYN_SENT)
         restore_retries(s, f);
     if (f->state == CLEAR || before == SK_SYN_SENT)

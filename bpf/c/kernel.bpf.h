@@ -48,7 +48,7 @@ enum { false, true };
 #define EOPNOTSUPP 95
 #define ECONNRESET 104
 #define ERESTARTSYS 512
-enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_FIN_WAIT1 = 4, SK_CLOSE = 7, SK_CLOSE_WAIT = 8 };
+enum { SK_ESTABLISHED = 1, SK_SYN_SENT = 2, SK_FIN_WAIT1 = 4, SK_FIN_WAIT2 = 5, SK_CLOSE = 7, SK_CLOSE_WAIT = 8, SK_LAST_ACK = 9, SK_CLOSING = 11 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct kernfs_node { u64 id; };
@@ -72,7 +72,7 @@ struct tcp_sock {
     struct inet_connection_sock inet_conn;
     u8 bpf_sock_ops_cb_flags;
     bool is_mptcp;
-    u32 rcv_nxt, copied_seq;
+    u32 rcv_nxt, copied_seq, write_seq;
     u64 bytes_received, bytes_acked;
 };
 struct inode { unsigned short i_mode; unsigned long i_ino; };

@@ -28,7 +28,10 @@ MEMBERS = {
     "decided": (layout.DECIDED, "head state reason number"),
     "spoke": (layout.SPOKE, "head tls pad"),
     "worn": (layout.WORN, "head records bytes sent pad"),
-    "closed": (layout.CLOSED, "head state restarts held_ns sent received"),
+    "closed": (
+        layout.CLOSED,
+        "head state restarts held opened used sent received records_sent records_received",
+    ),
     "settings": (
         layout.SETTINGS,
         "cgroup handshake_ns gate_ns warm_ns settled agent cgroup_level syn_jiffies peering_port pad "
@@ -37,7 +40,8 @@ MEMBERS = {
     "flow": (
         layout.FLOW,
         "state rule side mode syn_held syn_retries restarts born deadline held opened fin reported reporter first "
-        "passthrough proven tuple owner local_isn remote_isn established tried pad sock reserve",
+        "passthrough proven tuple owner local_isn remote_isn established tried pad sock used records_sent "
+        "records_received reserve",
     ),
     "tally": (layout.TALLY, "released refused released_told refused_told since reserve"),
     "sweep": (layout.SWEEP, "life died give_up found replaced pad"),

@@ -170,7 +170,7 @@ def test_another_release_takes_over_and_the_first_one_again(
         async with running(REQUIRE, here, later) as second:
             assert len(second.flows()) == 2
             talker.open(1, 1)
-            novelty = layout.FLOW.size - 24
+            novelty = layout.FLOW.size - 8
             values = [value for _, value in second._flows.items(8)] if second._flows else []
             assert sorted(value[novelty] for value in values) == [0, 0, 7, 7], "the later program entered two"
         assert (here.pins / "maps/novel").exists()

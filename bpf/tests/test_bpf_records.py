@@ -109,9 +109,26 @@ def test_the_other_kinds(cookie: int, time: int, one: int, two: int, state: Stat
     assert of(6, layout.U64.pack(1)) == FlowSpoke(cookie=cookie, time_ns=time, tls=True)
     worn = b"".join(map(layout.U64.pack, (one, two, 1)))
     assert of(7, worn) == FlowWorn(cookie=cookie, time_ns=time, sent=True, records=one, bytes=two)
-    closed = layout.U32.pack(state) + layout.U32.pack(one) + b"".join(map(layout.U64.pack, (1, 2, 3)))
-    assert of(5, closed) == FlowClosed(
-        cookie=cookie, time_ns=time, state=state, restarts=one, held_ns=1, bytes_sent=2, bytes_received=3
+
+
+@given(u64, u32, u64, u64, st.sampled_from(State))
+def test_closed(time: int, restarts: int, held: int, opened: int, state: State) -> None:
+    def of(*numbers: int) -> CaptureEvent:
+        return layout.decode(record(5, 9, time, layout.CLOSED.pack(state, restarts, *numbers)[layout.HEADER.size :]))
+
+    head = {"cookie": 9, "time_ns": time, "state": state, "restarts": restarts}
+    bytes_ = {"bytes_sent": 2, "bytes_received": 3}
+    assert of(0, 0, 0, 2, 3, 0, 0) == FlowClosed(**head, held_ns=0, **bytes_), "what is 0 never came, or is not known"
+    both = held and opened
+    assert of(held, opened, 7, 2, 3, 1, 2**32 - 1) == FlowClosed(
+        **head,
+        held_ns=max(0, opened - held) if both else 0,
+        **bytes_,
+        first_held_ns=held or None,
+        released_ns=opened or None,
+        first_call_ns=7,
+        records_sent=0,
+        records_received=2**32 - 2,
     )
 
 

@@ -77,7 +77,9 @@ class Half:
         """The connection is closed."""
         self.backend.table.pop(ends.cookie(self.side))
         head = layout.HEADER.pack(5, 0, ends.cookie(self.side), time.monotonic_ns())
-        self.capture.handle([layout.decode(head + layout.CLOSED.pack(State.OPEN, 1, 1, 1, 1)[layout.HEADER.size :])])
+        self.capture.handle(
+            [layout.decode(head + layout.CLOSED.pack(State.OPEN, 1, 1, 2, 3, 1, 1, 2, 2)[layout.HEADER.size :])]
+        )
 
 
 class Replay:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tlshub_core.testing.backend_bytes import BackendBytes
 from tlshub_core.testing.backend_flows import BackendFlows
 from tlshub_core.testing.backend_harness import OBSERVE, Witness, settings_for
 from tlshub_core.testing.backend_rules import BackendRules
@@ -32,7 +33,7 @@ from tlshub_core.types.flow import Mode, Side, Tuple4
 HOME = ip_address("127.0.0.1")
 
 
-class CaptureBackendConformance(BackendFlows, BackendRules):
+class CaptureBackendConformance(BackendBytes, BackendFlows, BackendRules):
     """A backend sees what the rules name, tells it rightly, moves states atomically, and leaves nothing behind.
 
     Features: 'light' (where rules only observe, nothing is loaded that could hold), 'installed'.
@@ -103,9 +104,11 @@ class CaptureBackendConformance(BackendFlows, BackendRules):
         for cookie, sent, received in ((client.cookie, 1000, 70_000), (server.cookie, 70_000, 1000)):
             closed = next(event for event in witness.of(FlowClosed) if event.cookie == cookie)
             assert (closed.state, closed.restarts, closed.held_ns) == (State.CLEAR, 0, 0), "it was never held"
-            # TCP's own counts: a SYN and a FIN are one each.
-            assert sent <= closed.bytes_sent <= sent + 2, "'bytes_sent' is what this end sent"
-            assert received <= closed.bytes_received <= received + 2, "'bytes_received' is what this end received"
+            assert closed.bytes_sent == sent, "'bytes_sent' is what this end sent, without SYN and FIN"
+            assert closed.bytes_received == received, "'bytes_received' is what this end received, without the FIN"
+            times = (closed.first_held_ns, closed.released_ns, closed.first_call_ns)
+            assert times == (None, None, None), "what is only observed was never held, nor released"
+            assert (closed.records_sent, closed.records_received) == (None, None), "it has no records"
 
     def test_states_move_by_compare_and_swap(self, cgroup: Path, talker: Talker) -> None:
         async def test(witness: Witness) -> None:
@@ -119,7 +122,10 @@ class CaptureBackendConformance(BackendFlows, BackendRules):
             assert move(cookie, State.ARMED, State.OPEN) is State.ARMED, "not the expected state: nothing moves"
             assert move(1 << 60, State.NEW, State.OPEN) is None, "a flow that is gone, or never was, is None"
             talker.close()
-            ended = {closed.cookie: closed.state for closed in await witness.until(FlowClosed, 2)}
+            both = await witness.until(FlowClosed, 2)
+            ended = {closed.cookie: closed.state for closed in both}
+            opened = next(closed for closed in both if closed.cookie == cookie).released_ns
+            assert opened is not None and opened < both[-1].time_ns, "'move' to OPEN is when it was released"
             assert ended[cookie] is State.OPEN, "FlowClosed has the flow's last state"
             assert sorted(ended.values()) == [State.OPEN, State.CLEAR], "'move' moved another flow"
             assert move(cookie, State.OPEN, State.OPEN) is None, "a flow that is gone is None"

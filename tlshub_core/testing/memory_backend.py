@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 
 from tlshub_core.testing.matching import first_match, first_row
@@ -60,6 +61,8 @@ class MemoryBackend(MemoryKernel):
         before = entry.state
         if before is expected:
             self._set(entry, to)
+            if to in (State.OPEN, State.CLEAR):
+                entry.released_ns = time.monotonic_ns()
             entry.deadline_ns = deadline_ns or entry.deadline_ns
         return before
 

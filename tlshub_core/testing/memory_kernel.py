@@ -43,6 +43,9 @@ class Entry:
     history: list[State] = field(default_factory=list)
     established: FlowEstablished | None = None
     owned: FlowOwned | None = None
+    held_ns: int | None = None
+    released_ns: int | None = None
+    first_call_ns: int | None = None
 
     @property
     def state(self) -> State:
@@ -124,9 +127,16 @@ class MemoryKernel:
     def own(self, cookie: int, owner: Owner, *, held: bool = False) -> None:
         """A process has the descriptor, or calls into the held socket."""
         event = FlowOwned(cookie=cookie, time_ns=time.monotonic_ns(), owner=owner, held=held)
-        if cookie in self.table:
-            self.table[cookie].owned = event
+        if (entry := self.table.get(cookie)) is not None:
+            entry.owned = event
+            entry.held_ns = entry.held_ns or (event.time_ns if held else None)
         self._emit(event)
+
+    def use(self, cookie: int) -> None:
+        """The application sends or receives, and the gate lets it."""
+        entry = self.table[cookie]
+        assert entry.state in (State.OPEN, State.CLEAR), f"no call gets into a flow that is {entry.state.name}"
+        entry.first_call_ns = entry.first_call_ns or time.monotonic_ns()
 
     def speak(self, cookie: int, *, tls: bool) -> None:
         """The client makes its first call, under a rule with passthrough."""
@@ -142,6 +152,7 @@ class MemoryKernel:
         entry = self.table[cookie]
         if entry.state not in _DECIDED:
             clear = entry.mode is Mode.PREFER and entry.state is State.NEW
+            entry.released_ns = time.monotonic_ns() if clear else None
             self.decide(cookie, State.CLEAR if clear else State.REFUSED, Reason.DEADLINE)
 
     def decide(self, cookie: int, state: State, reason: Reason) -> None:
@@ -149,11 +160,26 @@ class MemoryKernel:
         self._set(self.table[cookie], state)
         self._emit(FlowDecided(cookie=cookie, time_ns=time.monotonic_ns(), state=state, reason=reason))
 
-    def close(self, cookie: int) -> None:
-        """The socket reaches TCP_CLOSE."""
-        entry, now = self.table.pop(cookie), time.monotonic_ns()
-        counts = {"restarts": 0, "held_ns": 0, "bytes_sent": 0, "bytes_received": 0}
-        self._emit(FlowClosed(cookie=cookie, time_ns=now, state=entry.state, **counts))
+    def close(self, cookie: int, *, sent: int = 0, received: int = 0, records: tuple[int, int] | None = None) -> None:
+        """The socket reaches TCP_CLOSE, after so many bytes; `records` sent and received, where they are known."""
+        entry = self.table.pop(cookie)
+        held = entry.released_ns - entry.held_ns if entry.released_ns and entry.held_ns else 0
+        self._emit(
+            FlowClosed(
+                cookie=cookie,
+                time_ns=time.monotonic_ns(),
+                state=entry.state,
+                restarts=0,
+                held_ns=held,
+                bytes_sent=sent,
+                bytes_received=received,
+                first_held_ns=entry.held_ns,
+                released_ns=entry.released_ns,
+                first_call_ns=entry.first_call_ns,
+                records_sent=records[0] if records else None,
+                records_received=records[1] if records else None,
+            )
+        )
 
     def _set(self, entry: Entry, state: State) -> None:
         if state is not entry.state:

@@ -3,30 +3,67 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
-# Commands on stdin: 'open' makes a connection and prints its port and its service's; 'close' closes all; 'churn N'.
+# Commands on stdin: 'open' makes a connection and prints its port and its service's; 'close' closes all; 'churn N';
+# 'end HOW SENT RECEIVED' makes one and ends it; 'fail' makes none.
 TALKER = """
-import socket, sys
+import contextlib, socket, struct, sys
 open(sys.argv[1] + '/cgroup.procs', 'w').write('0')
 listener, links = socket.create_server(('127.0.0.1', 0)), []
 def link(port=0):
     client = socket.create_connection(listener.getsockname(), source_address=('127.0.0.1', port))
     server, _ = listener.accept()
     return client, server
+def move(sender, receiver, size):
+    sender.sendall(bytes(size))
+    while size:
+        size -= len(receiver.recv(size))
+def reset(end):
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    end.close()
+def end(how, sent, received):
+    client, server = link()
+    if how == 'half-close':
+        client.sendall(bytes(sent))
+        client.shutdown(socket.SHUT_WR)
+        while server.recv(65536):
+            pass
+        move(server, client, received)
+    elif how == 'unread':
+        client.sendall(bytes(sent))
+        move(server, client, received)
+    else:
+        move(client, server, sent)
+        server.sendall(bytes(received)) if how == 'unacknowledged' else move(server, client, received)
+    first, second = (client, server) if how in ('client', 'half-close') else (server, client)
+    if how in ('reset', 'unacknowledged'):
+        first, second = client, server
+        reset(client)
+    first.close()
+    with contextlib.suppress(ConnectionResetError):
+        second.recv(1)
+    second.close()
 print(listener.getsockname()[1], flush=True)
 for line in sys.stdin:
     command, *rest = line.split()
     if command == 'open':
         client, server = link(int(rest[2]))
-        for sender, receiver, size in ((client, server, int(rest[0])), (server, client, int(rest[1]))):
-            sender.sendall(bytes(size))
-            while size:
-                size -= len(receiver.recv(size))
+        move(client, server, int(rest[0]))
+        move(server, client, int(rest[1]))
         links += [client, server]
         print(client.getsockname()[1], flush=True)
+    elif command == 'end':
+        end(rest[0], int(rest[1]), int(rest[2]))
+        print('ended', flush=True)
+    elif command == 'fail':
+        with socket.create_server(('127.0.0.1', 0)) as other:
+            nobody = other.getsockname()
+        with socket.socket() as one:
+            print(one.connect_ex(nobody), flush=True)
     elif command == 'churn':
         for _ in range(int(rest[0])):
             for end in link():
@@ -65,6 +102,21 @@ class Talker:
         """
         self.tell(f"open {sent} {received} {port}")
         return int(self.answer())
+
+    def bring_to_an_end(self, how: str, sent: int, received: int) -> None:
+        """Make a connection on which the client sends and receives so many bytes; it is over afterwards.
+
+        Closed first by the 'client', by the 'server', or by the client's end of file ('half-close'); reset by the
+        client when all is read ('reset') or before it has acknowledged anything ('unacknowledged'), or by a server that
+        has read nothing ('unread').
+        """
+        self.tell(f"end {how} {sent} {received}")
+        assert self.answer() == "ended"
+
+    def fail_to_connect(self) -> None:
+        """Connect to a port where nobody listens."""
+        self.tell("fail")
+        assert int(self.answer()) == errno.ECONNREFUSED
 
     def close(self) -> None:
         """Close all connections, the clients' ends first."""

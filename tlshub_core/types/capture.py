@@ -108,7 +108,13 @@ class FlowDecided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowClosed:
-    """The socket reached TCP_CLOSE; the byte counts are TCP's, both directions."""
+    """The socket reached TCP_CLOSE; the bytes are payload of TCP, both directions, those of TLS records as they are.
+
+    Sent: what left, acknowledged or not; received: what came in order, read or not. Of a time that is None it never
+    came: somebody was held, the gate was opened (or the flow released in clear), and the first call of the application
+    was let through, a send or a receive. Records are the numbers of the next ones as the application closed its socket;
+    None where they are not known, as after a reset.
+    """
 
     cookie: int
     time_ns: int
@@ -117,6 +123,11 @@ class FlowClosed:
     held_ns: int
     bytes_sent: int
     bytes_received: int
+    first_held_ns: int | None = None
+    released_ns: int | None = None
+    first_call_ns: int | None = None
+    records_sent: int | None = None
+    records_received: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

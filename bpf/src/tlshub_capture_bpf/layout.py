@@ -36,13 +36,13 @@ ESTABLISHED = struct.Struct("=24xII")
 OWNED = struct.Struct("=24x32sQ")
 DECIDED = struct.Struct("=24xIIQ")
 SPOKE = struct.Struct("=24xII")
-CLOSED = struct.Struct("=24xIIQQQ")
+CLOSED = struct.Struct("=24xIIQQQQQII")
 SETTINGS = struct.Struct("=QQQQQIIIHHQQQQ40x")
 TALLY = struct.Struct("=QQQQQ24x")
 SWEEP = struct.Struct("=QQIIII")
 SWEPT = struct.Struct("=QII40s32s16x")
 LIFE_AT, GUARD_AT = 64, 80  # in SETTINGS
-FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s32sIIQ4x4x8x24x")
+FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s32sIIQ4x4x8x8x4x4x8x")
 WORN = struct.Struct("=24xQQII")
 ROW = struct.Struct("=16s16sHHBBBBII16s")
 RULESET = struct.Struct("=II")
@@ -132,15 +132,20 @@ def _decided(cookie: int, time_ns: int, data: bytes) -> FlowDecided:
 
 
 def _closed(cookie: int, time_ns: int, data: bytes) -> FlowClosed:
-    state, restarts, held_ns, sent, received = CLOSED.unpack(data)
+    state, restarts, held, opened, used, sent, received, records_sent, records_received = CLOSED.unpack(data)
     return FlowClosed(
         cookie=cookie,
         time_ns=time_ns,
         state=State(state),
         restarts=restarts,
-        held_ns=held_ns,
+        held_ns=max(0, opened - held) if held and opened else 0,
         bytes_sent=sent,
         bytes_received=received,
+        first_held_ns=held or None,
+        released_ns=opened or None,
+        first_call_ns=used or None,
+        records_sent=records_sent - 1 if records_sent else None,
+        records_received=records_received - 1 if records_received else None,
     )
 
 

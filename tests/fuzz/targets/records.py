@@ -39,7 +39,7 @@ def _seeds() -> Iterable[bytes]:
     yield _record(2, layout.ESTABLISHED.pack(2**32 - 1, 1))
     yield _record(3, layout.OWNED.pack(_OWNER, 1))
     yield from (_record(4, layout.DECIDED.pack(State.REFUSED, reason, 1)) for reason in layout._REASONS)
-    yield from (_record(5, layout.CLOSED.pack(state, 7, 10**9, 2**63, 0)) for state in State)
+    yield from (_record(5, layout.CLOSED.pack(state, 7, 10**9, 2**63, 0, 1, 2, 0, 1)) for state in State)
     yield _record(6, layout.SPOKE.pack(1, 0))
     yield _record(7, layout.WORN.pack(2**24, 2**38, 1, 0))
 
@@ -73,8 +73,10 @@ def _written(event: api.CaptureEvent, record: bytes) -> bytes:
             reasons = {reason: number for number, reason in layout._REASONS.items()}
             return layout.DECIDED.pack(event.state, reasons[event.reason], layout.number_of(record))
         case api.FlowClosed():
-            counts = (event.restarts, event.held_ns, event.bytes_sent, event.bytes_received)
-            return layout.CLOSED.pack(event.state, *counts)
+            times = (event.first_held_ns or 0, event.released_ns or 0, event.first_call_ns or 0)
+            records = (0 if one is None else one + 1 for one in (event.records_sent, event.records_received))
+            counts = (event.bytes_sent, event.bytes_received, *records)
+            return layout.CLOSED.pack(event.state, event.restarts, *times, *counts)
         case api.FlowSpoke():
             return layout.SPOKE.pack(event.tls, 0)
         case api.FlowWorn():

@@ -11,6 +11,7 @@ from tests.unit.testing.sound_backend import Around, Sound
 from tlshub_core.api import (
     CaptureEvent,
     CaptureSettings,
+    FlowClosed,
     FlowEstablished,
     FlowKept,
     FlowSeen,
@@ -91,6 +92,33 @@ class TestSwapsTheNumbers(Sound):
                 low, high = sorted((event.local_isn, event.remote_isn))
                 return replace(event, local_isn=low, remote_isn=high)
             return event
+
+
+class TestCountsTheEnd(Sound):
+    breaks = "test_bytes_are_exact_however_it_ends"
+    also = ("test_a_connection_is_told_from_both_ends",)
+
+    class Backend(Around):
+        def told(self, event: CaptureEvent) -> CaptureEvent | None:
+            whole = isinstance(event, FlowClosed) and event.bytes_received
+            return replace(event, bytes_received=event.bytes_received + 1) if whole else event
+
+
+class TestCountsTheSyn(Sound):
+    breaks = "test_one_that_never_was_established_moved_nothing"
+
+    class Backend(Around):
+        def told(self, event: CaptureEvent) -> CaptureEvent | None:
+            nothing = isinstance(event, FlowClosed) and not event.bytes_received and not event.bytes_sent
+            return replace(event, bytes_sent=1) if nothing else event
+
+
+class TestDoesNotSayWhenItLetGo(Sound):
+    breaks = "test_states_move_by_compare_and_swap"
+
+    class Backend(Around):
+        def told(self, event: CaptureEvent) -> CaptureEvent | None:
+            return replace(event, released_ns=None) if isinstance(event, FlowClosed) else event
 
 
 class TestMovesWhateverIsThere(Sound):

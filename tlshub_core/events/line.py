@@ -30,6 +30,7 @@ def line_of(event: Event) -> bytes:
 # By annotation. Several of these are written for each connection, and json.dumps would cost more than all of TLS.
 _WRITERS: dict[str, Writer] = {
     "int": int.__repr__,
+    "int | None": lambda number: "null" if number is None else int.__repr__(number),
     "str": encode_basestring_ascii,
     "bool": {True: "true", False: "false"}.__getitem__,
     "UUID | None": lambda flow: f'"{flow}"' if flow else "null",

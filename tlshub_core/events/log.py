@@ -75,6 +75,8 @@ class LogSink:
                 yield f"{self._when(event)} {self._connections.of(event.flow).name()}: {worn(event)}"
             case events.Connecting() | events.Held() | events.Owned() | events.KeysAsked() | events.KeysReady():
                 self._connections.of(event.flow).add(event)
+            case events.Timeline():
+                return  # for programs: whoever reads lines was told all that went before
             case _:
                 yield f"{self._when(event)} {printable(_of_agent(event))}"
 

@@ -30,6 +30,8 @@ class Beginning:
     def seen(self, seen: FlowSeen) -> Connection:
         """One that an event told of."""
         connection = self._make(seen, self._rule(seen.rule), seen.time_ns)
+        if seen.owner is not None:
+            connection.owners.since_ns = seen.time_ns
         self._tools.agent.emit(events.Connecting(time_ns=seen.time_ns, **_said(connection)))
         return connection
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tlshub_core.pipeline.beginning import DECIDED, Beginning, RuleNames
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.repair import Repair
+from tlshub_core.pipeline.timeline import timeline
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.pipeline.wear import Wear
 from tlshub_core.types import events
@@ -130,6 +131,8 @@ class Capture:
                 self._wear.tell(connection, event)
             case FlowDecided():
                 self._end(event.cookie)
+                if event.state is State.CLEAR:
+                    connection.stamps.decided_ns = event.time_ns
                 connection.ending.decided(event.state, event.reason)
             case FlowClosed():
                 self._closed(connection, event)
@@ -148,9 +151,10 @@ class Capture:
         none = {"restarts": 0, "held_ns": 0, "bytes_sent": 0, "bytes_received": 0}
         last = connection.ending.outcome or State.REFUSED
         now = time.monotonic_ns()
-        self._closed(connection, FlowClosed(cookie=connection.flow.cookie, time_ns=now, state=last, **none))
+        end = FlowClosed(cookie=connection.flow.cookie, time_ns=now, state=last, **none)
+        self._closed(connection, end, heard=False)
 
-    def _closed(self, connection: Connection, event: FlowClosed) -> None:
+    def _closed(self, connection: Connection, event: FlowClosed, *, heard: bool = True) -> None:
         self._end(event.cookie)
         self._wear.forget(event.cookie)
         del self._by_cookie[event.cookie]
@@ -164,6 +168,7 @@ class Capture:
                 bytes_received=event.bytes_received,
             )
         )
+        self._emit(timeline(connection, event, heard=heard))
 
     def _end(self, cookie: int) -> None:
         task = self._tasks.pop(cookie, None)

@@ -15,6 +15,7 @@ from tlshub_core.pipeline.ending import Ending
 from tlshub_core.pipeline.first import First
 from tlshub_core.pipeline.keys import Keys
 from tlshub_core.pipeline.owners import Owners
+from tlshub_core.pipeline.timeline import Stamps
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import NOBODY_WAITS_NS, FlowEstablished, FlowSeen, State
@@ -46,7 +47,7 @@ class Connection:
         if flow.side is Side.SERVER:
             tools.promises.kept(flow.tuple)
         self.first = First(tools, self._established)
-        self.cipher, self.hold_ns = "", 0
+        self.cipher, self.hold_ns, self.stamps = "", 0, Stamps()
 
     @property
     def established_ns(self) -> int:
@@ -116,9 +117,10 @@ class Connection:
 
     async def _agree(self) -> Asked:
         agree = taken.agree if self._asked_before else Keys.prepare
+        self.stamps.asked_ns = began = time.monotonic_ns()
         with self.ending.looked_into():
             asked = await agree(self._tools.keys, self.flow, self._providers)
-        self.provider = asked.provider
+        self.provider, self.stamps.negotiation_ns = asked.provider, time.monotonic_ns() - began
         try:
             self._arm()
         except TlshubError:
@@ -142,6 +144,7 @@ class Connection:
         await self.owners.known()
         await self._tools.turns.take(urgent=True)
         self.ending.socket = await self.owners.get(self._lost, self._tools.gate_ns / 1e9)
+        began = time.monotonic_ns()
         try:
             async with asyncio.timeout(self._tools.gate_ns / 1e9):
                 keys = await asked.pending.keys(established.isns(self.flow.side), None)
@@ -151,12 +154,14 @@ class Connection:
             raise bug(self.provider, error) from error
         if not isinstance(keys, FlowKeys):
             raise bug(self.provider, TypeError(f"keys() returned '{type(keys).__name__}'"))
-        self._emit(
-            events.KeysReady(
-                time_ns=time.monotonic_ns(), flow=self.flow.id, provider=self.provider, cipher=keys.cipher.label
-            )
-        )
+        self._had(keys, began)
         return keys
+
+    def _had(self, keys: FlowKeys, began: int) -> None:
+        now, stamps = time.monotonic_ns(), self.stamps
+        stamps.keys_ns, stamps.negotiation_ns = now, (stamps.negotiation_ns or 0) + now - began
+        cipher = keys.cipher.label
+        self._emit(events.KeysReady(time_ns=now, flow=self.flow.id, provider=self.provider, cipher=cipher))
 
     def _lost(self) -> None:
         """Nobody is known to have the descriptor, so nobody waits: the gate's deadline begins with the next call."""
@@ -171,7 +176,7 @@ class Connection:
         assert sock is not None
         if self._tools.keylog is not None:
             self._tools.keylog.write(self.flow, keys)
-        ktls.install(sock, keys, self.flow.side)
+        self.stamps.tx_ns, self.stamps.rx_ns = ktls.install(sock, keys, self.flow.side)
         before = move(cookie, State.INSTALLING, State.OPEN)  # the gate does it too, with the first call that passes
         if before not in (State.INSTALLING, State.OPEN):
             raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)

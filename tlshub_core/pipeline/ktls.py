@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import struct
+import time
 from contextlib import suppress
 from fcntl import ioctl
 from socket import IPPROTO_TCP, TCP_INFO, socket
@@ -29,8 +30,8 @@ _REASONS = {
 }
 
 
-def install(sock: socket, keys: FlowKeys, side: Side) -> None:
-    """Make the socket KTLS: TX first and RX last, because RX opens the gate.
+def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
+    """Make the socket KTLS: TX first and RX last, because RX opens the gate; returns when each was in, CLOCK_MONOTONIC.
 
     Raises Unavailable with the reason: bytes in clear are queued, the connection is not (or no more) established, the
     socket has another ULP, or the kernel has no KTLS. After a failure the socket must be refused.
@@ -45,11 +46,14 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> None:
     try:
         sock.setsockopt(IPPROTO_TCP, TCP_ULP, b"tls")
         _set(sock, TLS_TX, keys, sent)
+        tx_ns = time.monotonic_ns()
         _set(sock, TLS_RX, keys, received)
+        rx_ns = time.monotonic_ns()
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, Reason.KTLS_UNAVAILABLE)
         raise Unavailable(f"the kernel refused KTLS: {error.strerror}", reason) from None
     _expect_no_padding(sock)
+    return tx_ns, rx_ns
 
 
 def change_sent(sock: socket, keys: FlowKeys) -> None:

@@ -20,7 +20,7 @@ _log = logging.getLogger("tlshub.connection")
 
 
 class Owners:
-    """The processes that have the descriptor, the latest first."""
+    """The processes that have the descriptor, the latest first; since when one is known, where it was not at once."""
 
     def __init__(
         self, flow: UUID, cookie: int, first: Owner | None, emit: Callable[[events.Event], None], heirs: Heirs
@@ -28,6 +28,7 @@ class Owners:
         self._flow, self._cookie, self._emit, self._heirs = flow, cookie, emit, heirs
         self._known: list[Owner] = [first] if first else []
         self._news, self._abandoned = asyncio.Event(), False
+        self.since_ns: int | None = None
 
     def tell(self, event: FlowOwned) -> None:
         """A process has the descriptor, or called into the held socket; process 0: the last that had it closed it.
@@ -37,6 +38,8 @@ class Owners:
         if not event.owner.pid:
             self._abandoned = True
             return self._news.set()
+        if not self._known:
+            self.since_ns = event.time_ns
         known = event.owner.fd < 0 and any(one.pid == event.owner.pid for one in self._known)
         self._known.insert(len(self._known) if known else 0, event.owner)
         self._news.set()

@@ -44,6 +44,7 @@ def one_of_each(flow: UUID | None = None, text: str = "text") -> list[Event]:
         events.ReleasedClear(time_ns=at, flow=flow, reason=Reason.DEADLINE, detail=text),
         events.Refused(time_ns=at, flow=flow, reason=Reason.PEER_UNKNOWN, detail=text),
         events.Closed(time_ns=2**62, flow=flow, secured=True, restarts=1, bytes_sent=2**64 - 1, bytes_received=0),
+        _timeline(flow, at, text),
         events.SessionUp(time_ns=at, node=text, address="10.0.0.2", dialler=True, library=text),
         events.SessionDown(time_ns=at, node=text, address="", dialler=False, reason=Reason.CLOSED, detail=text),
         events.Lost(time_ns=at, sink=text, count=1),
@@ -55,6 +56,15 @@ def one_of_each(flow: UUID | None = None, text: str = "text") -> list[Event]:
         ),
         events.KeyLimit(time_ns=at, flow=flow, sent=True, records=2**64 - 1, bytes=2**64 - 1, closed=True),
     ]
+
+
+def _timeline(flow: UUID, at: int, text: str) -> Event:
+    """One of which some times are known, and some not."""
+    names = events.Timeline.__slots__
+    known = {name: at for name in names if name.endswith("_ns")} | {"held_ns": None, "negotiation_ns": 0}
+    moved = {"bytes_sent": 2**64 - 1, "bytes_received": 0, "records_sent": 2**32 - 2, "records_received": None}
+    outcome = {"side": Side.CLIENT, "mode": Mode.REQUIRE, "provider": text, "outcome": State.OPEN}
+    return events.Timeline(time_ns=at, flow=flow, **outcome, **known, **moved)  # type: ignore[arg-type]
 
 
 TAKEN = "'write' takes every event of the contract, and passes over what it has no use for"

@@ -125,6 +125,45 @@ class Closed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline(Event):
+    """What happened to a connection and when, told once, at its end (`time_ns`), right after its `Closed`.
+
+    Times are on the one clock; None where it did not come to that, or is not known: what an agent before this one did,
+    or whatever the kernel's own event of the end would have told. `outcome` is the state at the end: 'open' is KTLS.
+
+    `syn_ns`: connect(), whose SYN may wait (connecting side only). `held_ns`: a process called into it and had to wait.
+    `owner_ns`: it is known who has it. `asked_ns`, `keys_ns`: the provider was asked, the keys were there. `tx_ns`,
+    `rx_ns`: they were in the socket. `released_ns`: the gate was open, or the connection released in clear.
+    `first_call_ns`: the first send or receive was let through. `negotiation_ns` is a duration: how long the provider
+    took.
+
+    Bytes are payload of TCP: sent, acknowledged or not, and received in order, read or not; TLS 1.3 adds 22 of them to
+    each record. Records are the numbers of the next ones as the application closed its socket, those received as far
+    as it read them; None after a reset.
+    """
+
+    side: Side
+    mode: Mode
+    provider: str
+    outcome: State
+    syn_ns: int | None
+    established_ns: int | None
+    held_ns: int | None
+    owner_ns: int | None
+    asked_ns: int | None
+    keys_ns: int | None
+    tx_ns: int | None
+    rx_ns: int | None
+    released_ns: int | None
+    first_call_ns: int | None
+    negotiation_ns: int | None
+    bytes_sent: int | None
+    bytes_received: int | None
+    records_sent: int | None
+    records_received: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionUp(Event):
     """A session with another node's agent is up; `library` is the TLS library of this end, with its version."""
 
@@ -198,8 +237,8 @@ class KeyLimit(Event):
 
 
 KINDS: tuple[type[Event], ...] = (
-    Connecting, Held, Owned, KeysAsked, KeysReady, Secured, ReleasedClear, Refused, Closed, SessionUp, SessionDown,
-    Lost, Unattended, Reloaded, Bypass, TakenOver, KeyLimit,
+    Connecting, Held, Owned, KeysAsked, KeysReady, Secured, ReleasedClear, Refused, Closed, Timeline, SessionUp,
+    SessionDown, Lost, Unattended, Reloaded, Bypass, TakenOver, KeyLimit,
 )  # fmt: skip
 
 
@@ -255,6 +294,7 @@ def _value(kind: type[Event], name: str, of: str, plain: Any) -> Any:
 # By annotation: the JSON type of a field, and what makes the value of it where it is not the value itself.
 _READERS: Mapping[str, tuple[type, Callable[[Any], object] | None]] = {
     "int": (int, None),
+    "int | None": (int, None),
     "str": (str, None),
     "bool": (bool, None),
     "UUID | None": (str, UUID),

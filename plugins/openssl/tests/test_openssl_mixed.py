@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
@@ -88,8 +89,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Keys:
     """The keys that each socket was given, by its cookie."""
     found: Keys = {}
 
-    def install(sock: socket, keys: FlowKeys, side: Side) -> None:
+    def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
         found[cookie_of(sock)] = plain(keys)
+        return time.monotonic_ns(), time.monotonic_ns()
 
     monkeypatch.setattr(ktls, "install", install)
     monkeypatch.setattr(halves, "PATIENCE_NS", int(PATIENCE_S * 1e9))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -113,8 +114,9 @@ async def test_no_connection_is_lost_and_both_ends_have_one_provider_and_its_key
     assert callable(second)
     installed: dict[tuple[int, Side], list[object]] = {}
 
-    def install(sock: socket, keys: FlowKeys, side: Side) -> None:
+    def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
         installed[cookie_of(sock), side] = plain(keys)
+        return time.monotonic_ns(), time.monotonic_ns()
 
     monkeypatch.setattr(ktls, "install", install)
     module: Module = {}

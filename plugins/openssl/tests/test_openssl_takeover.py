@@ -67,8 +67,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Keys:
     """What went into which socket."""
     found: Keys = defaultdict(list)
 
-    def install(sock: socket, keys: FlowKeys, side: Side) -> None:
+    def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
         found[cookie_of(sock)].append(plain(keys))
+        return time.monotonic_ns(), time.monotonic_ns()
 
     monkeypatch.setattr(ktls, "install", install)
     return found

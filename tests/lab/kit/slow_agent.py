@@ -86,11 +86,12 @@ def patch(delays: Delays) -> None:
     release.wake_writer = before(lambda _sock: delays.step("wake"), release.wake_writer)
 
 
-def _around(delays: Delays, install: Callable[P, None]) -> Callable[P, None]:
-    def slowly(*args: P.args, **kwargs: P.kwargs) -> None:
+def _around(delays: Delays, install: Callable[P, R]) -> Callable[P, R]:
+    def slowly(*args: P.args, **kwargs: P.kwargs) -> R:
         delays.step("ulp")
-        install(*args, **kwargs)
+        times = install(*args, **kwargs)
         delays.step("open")
+        return times
 
     return slowly
 

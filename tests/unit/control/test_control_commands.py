@@ -56,7 +56,7 @@ async def test_a_flow_is_shown_as_it_goes_its_way(tmp_path: Path, monkeypatch: p
     wait = asyncio.Event()
     home = Home(tmp_path, node=MemoryNode(script=Script(wait=wait)))
     link = Link.make()
-    monkeypatch.setattr(ktls, "install", lambda *_: None)
+    monkeypatch.setattr(ktls, "install", lambda *_: (1, 2))
     await home.node.begin(link)
     _, (row,) = await flows(home)
     assert (row.side, row.client, row.server) == ("client", *(str(end) for end in _ends(link)))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from socket import socket
 
@@ -36,9 +37,10 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Side, bool]]:
     """Cookie, side, and whether there were keys, of every install."""
     found: list[tuple[int, Side, bool]] = []
 
-    def install(sock: object, keys: FlowKeys, side: Side) -> None:
+    def install(sock: object, keys: FlowKeys, side: Side) -> tuple[int, int]:
         assert isinstance(sock, socket)
         found.append((descriptor.cookie_of(sock), side, not wiped(keys)))
+        return time.monotonic_ns(), time.monotonic_ns()
 
     monkeypatch.setattr(ktls, "install", install)
     return found

@@ -40,7 +40,7 @@ async def test_observing_asks_nobody_and_counts() -> None:
     node.backend.close(cookie)
     await node.settle()
     await node.capture.stop()
-    assert [type(event) for event in node.events] == [events.Connecting, events.Closed]
+    assert [type(event) for event in node.events] == [events.Connecting, events.Closed, events.Timeline]
     assert not node.said(events.Closed)[0].secured
     assert node.provider.steps == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from socket import socket
 from unittest.mock import patch
@@ -58,12 +59,13 @@ class Flows(RuleBasedStateMachine):
         self.patch = patch.object(ktls, "install", self.install)
         self.patch.start()
 
-    def install(self, sock: object, keys: FlowKeys, side: Side) -> None:
+    def install(self, sock: object, keys: FlowKeys, side: Side) -> tuple[int, int]:
         assert not wiped(keys), "keys that are wiped already would be zeros on the wire"
         assert isinstance(sock, socket)
         self.installs[cookie_of(sock)] += 1
         if self.install_error is not None:
             raise self.install_error
+        return time.monotonic_ns(), time.monotonic_ns()
 
     def event(self, wanted: bool) -> asyncio.Event | None:
         if not wanted:

@@ -118,8 +118,9 @@ async def test_what_is_decided_is_followed_until_it_closes(link: Link, state: St
     node = await (await died(link, state)).succeed()
     node.backend.close(link.cookie)
     await node.settle()
-    taken, closed = node.events
+    taken, closed, line = node.events
     assert isinstance(taken, events.TakenOver) and isinstance(closed, events.Closed)
+    assert isinstance(line, events.Timeline) and (line.outcome, line.asked_ns, line.rx_ns) == (state, None, None)
     assert (taken.state, taken.flow, closed.secured) == (state, closed.flow, state is State.OPEN)
     assert node.provider.steps == []
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from math import log10
 from xml.sax.saxutils import escape
 
-from bench.intervals import Interval
+from tlshub_core.benching.intervals import Interval
 
 LEFT, ROW, WIDTH, TOP = 270, 24, 520, 54
 LEAST, MOST = 0.1, 10.0

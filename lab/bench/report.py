@@ -17,10 +17,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.chart import svg
-from bench.intervals import Interval
 from bench.measurement import LOADS, Findings, load
 from bench.summary import body, compared, cpu
 from bench.targets import Target, targets
+from tlshub_core.benching.intervals import Interval
 
 
 def main() -> int:

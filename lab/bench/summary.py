@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from statistics import median
 
-from bench.intervals import Interval, percentile, ratios
 from bench.measurement import LOADS, VARIANTS, Findings, Measurement
+from tlshub_core.benching.intervals import Interval, percentile, ratios
 
 PAIRS = (
     ("uncaptured", "plain"),

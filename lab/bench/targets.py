@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.intervals import Interval
 from bench.measurement import LOADS, Findings
 from bench.summary import shares
+from tlshub_core.benching.intervals import Interval
 
 MOST_CORE_SHARE, MOST_MB, MOST_GROWTH = 0.05, 80.0, 1.05
 AT_LEAST: Mapping[str, Mapping[str, float]] = {

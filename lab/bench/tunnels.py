@@ -5,20 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SUITE = "TLS_AES_128_GCM_SHA256"
+from tlshub_core.benching.stunnel import COMMON, SUITE, far_end, near_end
+
 STUNNEL_IN, STUNNEL_TLS = 8011, 8444
 HAPROXY_IN, HAPROXY_TLS = 8012, 8445
-
-_STUNNEL = f"""\
-foreground = yes
-debug = err
-syslog = no
-pid =
-setuid = root
-sslVersion = TLSv1.3
-ciphersuites = {SUITE}
-sessionResume = no
-"""
 
 _HAPROXY = f"""\
 global
@@ -36,9 +26,10 @@ defaults
 
 def stunnel(folder: Path, server: str, backend: int) -> dict[str, list[str]]:
     """Write the configuration of both ends; the commands by node."""
-    near = f"client = yes\n[near]\naccept = 127.0.0.1:{STUNNEL_IN}\nconnect = {server}:{STUNNEL_TLS}\n"
-    far = f"cert = {folder}/pair.pem\n[far]\naccept = {STUNNEL_TLS}\nconnect = 127.0.0.1:{backend}\n"
-    files = _write(folder, "stunnel", _STUNNEL, near, far)
+    near = near_end(f"127.0.0.1:{STUNNEL_IN}", f"{server}:{STUNNEL_TLS}")
+    pair = folder / "pair.pem"
+    far = far_end(f"{STUNNEL_TLS}", f"127.0.0.1:{backend}", pair, pair)
+    files = _write(folder, "stunnel", f"{COMMON}setuid = root\n", near, far)
     return {node: ["stunnel4", str(file)] for node, file in files.items()}
 
 

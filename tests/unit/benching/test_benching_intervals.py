@@ -6,7 +6,8 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from bench.intervals import CONFIDENCE, coverage, interval, percentile, ratios
+
+from tlshub_core.benching.intervals import CONFIDENCE, coverage, interval, percentile, ratios
 
 # Ranks of the sign test's 95 % interval, as tables of it have them.
 RANKS = {6: 1, 8: 1, 9: 2, 12: 3, 15: 4, 20: 6, 30: 10}

@@ -11,12 +11,12 @@ from tlshub_core.cli.common import print_rows
 from tlshub_core.control.answers import (
     BypassAnswer,
     FlowsAnswer,
-    ProviderRow,
     ProvidersAnswer,
     ReloadAnswer,
     RulesAnswer,
     StatusAnswer,
 )
+from tlshub_core.control.rows import ProviderRow
 from tlshub_core.events.human import duration, printable
 
 _FLOWS = ("id", "side", "client", "server", "pid", "comm", "state", "rule", "provider", "cipher", "age", "held")

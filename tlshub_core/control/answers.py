@@ -6,15 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderRow:
-    """A key provider that runs; `default`: new connections get it; `allowed`: peers may ask for it."""
-
-    name: str
-    summary: str
-    default: bool
-    allowed: bool
+from tlshub_core.control.rows import FlowRow, ProviderRow, RuleCount, RuleRow, SessionRow, Totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,33 +14,6 @@ class ProvidersAnswer:
     """All that run, in the order of their start."""
 
     providers: tuple[ProviderRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
-    """A session with another node's agent; `flows` are the connections of now with that node."""
-
-    node: str
-    address: str
-    dialler: bool
-    age_s: int
-    flows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Since the agent started: connections by what became of them, and events that were lost.
-
-    `unattended_clear`, `unattended_refused`: decided in the kernel, before the start or where events were lost.
-    """
-
-    secured: int
-    released_clear: int
-    refused: int
-    unattended_clear: int
-    unattended_refused: int
-    lost_in_kernel: int
-    lost_in_sinks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,45 +47,11 @@ class StatusAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlowRow:
-    """A connection; `pid` is 0 where nobody is known to have it, `hold_ms` how long its owner waits or waited."""
-
-    id: str
-    side: str
-    client: str
-    server: str
-    peer: str
-    pid: int
-    comm: str
-    state: str
-    rule: str
-    mode: str
-    provider: str
-    cipher: str
-    age_ms: int
-    hold_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowsAnswer:
     """The rows that were sent before; `total` is how many there were to choose from."""
 
     total: int
     flows: tuple[FlowRow, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleRow:
-    """A row of the compiled rules, as the kernel matches it, in the order in which it does."""
-
-    rule: str
-    mode: str
-    direction: str
-    ports: str
-    peer: str
-    process: str
-    passthrough: str
-    provider: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,4 +76,26 @@ class ReloadAnswer:
     bypass: BypassAnswer
 
 
-Answer = StatusAnswer | FlowsAnswer | RulesAnswer | ReloadAnswer | BypassAnswer | ProvidersAnswer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopAnswer:
+    """All that a live view shows, at most as many rows of each table as were asked for.
+
+    `status` has the sessions with the most connections, out of `sessions`; `connections` began since the start, and
+    `refused` and `released_clear` say why; `cpu_ms` and `resident_bytes` are the agent's own process's; `rules` are
+    those with the most connections; `total` is how many there were to choose `flows` from.
+    """
+
+    status: StatusAnswer
+    sessions: int
+    uptime_ms: int
+    connections: int
+    refused: Mapping[str, int]
+    released_clear: Mapping[str, int]
+    cpu_ms: int
+    resident_bytes: int
+    rules: tuple[RuleCount, ...]
+    total: int
+    flows: tuple[FlowRow, ...]
+
+
+Answer = StatusAnswer | TopAnswer | FlowsAnswer | RulesAnswer | ReloadAnswer | BypassAnswer | ProvidersAnswer

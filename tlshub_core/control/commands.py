@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import assert_never
 
-from tlshub_core.control import requests, views
+from tlshub_core.control import requests, top, views
 from tlshub_core.control.answers import Answer, BypassAnswer, ProvidersAnswer, ReloadAnswer
 from tlshub_core.control.binding import Caller
 from tlshub_core.control.conversation import Send
@@ -30,6 +30,8 @@ class Commands:
                 return await views.status(self._parts)
             case requests.Flows():
                 return await views.flows(self._parts, request, send)
+            case requests.Top():
+                return await top.top(self._parts, request, send)
             case requests.Rules():
                 return views.rules(self._parts)
             case requests.Providers():

@@ -8,14 +8,15 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
 
-from tlshub_core.control.answers import FlowRow
 from tlshub_core.control.requests import HELD
+from tlshub_core.control.rows import FlowRow
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.types.capture import State
 from tlshub_core.types.flow import Mode
 
 BATCH = 100
 PAUSE_S = 0.001
+MS = 1_000_000
 _DECIDED = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
@@ -48,30 +49,42 @@ def chosen(connection: Connection, wanted: str) -> str:
 
 def row(connection: Connection, state: str) -> FlowRow:
     """One connection; who has it is who was seen last."""
-    flow, owner = connection.flow, connection.owners.latest
+    flow = connection.flow
+    comm, pid = owner_of(connection)
     return FlowRow(
         id=str(flow.id),
         side=flow.side.name.lower(),
         client=connection.ends[0],
         server=connection.ends[1],
         peer=flow.peer.name if flow.peer else "",
-        pid=owner.pid if owner else 0,
-        comm=owner.comm if owner else "",
+        pid=pid,
+        comm=comm,
         state=state,
         rule=flow.rule,
         mode=flow.mode.name.lower(),
         provider=connection.provider if flow.mode > Mode.OBSERVE else "",
         cipher=connection.cipher,
-        age_ms=_since(connection.seen.time_ns),
-        hold_ms=connection.hold_ns // 1_000_000 or _waits(connection),
+        age_ms=_since(connection.seen.time_ns) // MS,
+        hold_ms=held_ns(connection) // MS,
     )
 
 
-def _waits(connection: Connection) -> int:
+def owner_of(connection: Connection) -> tuple[str, int]:
+    """Name and id of the process that has it; empty and 0 where nobody is known to."""
+    owner = connection.owners.latest
+    return (owner.comm, owner.pid) if owner else ("", 0)
+
+
+def held_ns(connection: Connection) -> int:
+    """How long its owner waited, or waits."""
+    return connection.hold_ns or _waits_ns(connection)
+
+
+def _waits_ns(connection: Connection) -> int:
     since = connection.established_ns
     held = connection.flow.mode > Mode.OBSERVE and connection.ending.outcome is None
     return _since(since) if held and since else 0
 
 
 def _since(time_ns: int) -> int:
-    return max(0, time.monotonic_ns() - time_ns) // 1_000_000
+    return max(0, time.monotonic_ns() - time_ns)

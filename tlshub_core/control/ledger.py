@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tlshub_core.types import events
@@ -29,6 +29,7 @@ class Ledger:
         self._emit = emit
         self.started_ns = time.monotonic_ns()
         self._counts: Counter[type[Event]] = Counter()
+        self._reasons: defaultdict[type[Event], Counter[str]] = defaultdict(Counter)
         self._lost = 0
         self.unattended = (0, 0)
         self._up: defaultdict[SessionKey, deque[int]] = defaultdict(deque)
@@ -37,8 +38,11 @@ class Ledger:
         """Count it and hand it to the sinks."""
         self._emit(event)
         kind = type(event)
-        if getattr(event, "reason", None) is not Reason.EVENT_LOST:  # those are counted in `Unattended`
+        reason: Reason | None = getattr(event, "reason", None)
+        if reason is not Reason.EVENT_LOST:  # those are counted in `Unattended`
             self._counts[kind] += 1
+            if reason is not None:
+                self._reasons[kind][reason.value] += 1
         if kind is events.SessionUp or kind is events.SessionDown:
             self._session(event)
         elif isinstance(event, events.Lost):
@@ -50,6 +54,10 @@ class Ledger:
     def count(self, kind: type[Event]) -> int:
         """How many of that type there were."""
         return self._counts[kind]
+
+    def reasons(self, kind: type[Event]) -> Mapping[str, int]:
+        """How many of that type there were for each reason, the most frequent one first."""
+        return dict(self._reasons[kind].most_common())
 
     @property
     def lost(self) -> int:

@@ -20,8 +20,11 @@ VERSION = 1
 LIMIT = 4096  # bytes of a request, its newline included
 MAX_MINUTES = 7 * 24 * 60
 MAX_FLOWS = 1_000_000
+MAX_TOP = 200
+MAX_TEXT = 100
 HELD = "held"
 STATES = tuple(state.name.lower() for state in State)
+ORDERS = ("newest", "oldest", "held", "state", "process", "peer", "rule")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,23 @@ class Flows:
             raise ValueError(f"unknown state '{self.state[:40]}', expected one of {quoted((HELD, *STATES))}")
         if not 1 <= self.limit <= MAX_FLOWS:
             raise ValueError(f"the limit is out of range: 1 to {MAX_FLOWS}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Top:
+    """What a live view shows: of the connections that contain `text` ('': all) the first `limit` in that `order`."""
+
+    limit: int
+    order: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit <= MAX_TOP:
+            raise ValueError(f"the limit is out of range: 1 to {MAX_TOP}")
+        if self.order not in ORDERS:
+            raise ValueError(f"unknown order '{self.order[:40]}', expected one of {quoted(ORDERS)}")
+        if len(self.text) > MAX_TEXT or not self.text.isprintable():
+            raise ValueError(f"a text to look for is at most {MAX_TEXT} printable characters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +101,8 @@ class Provider:
             raise ValueError("a provider's name is 1 to 100 printable characters")
 
 
-Request = Status | Flows | Rules | Reload | Bypass | Providers | Provider
-_KINDS: tuple[type[Request], ...] = (Status, Flows, Rules, Reload, Bypass, Providers, Provider)
+Request = Status | Flows | Top | Rules | Reload | Bypass | Providers | Provider
+_KINDS: tuple[type[Request], ...] = (Status, Flows, Top, Rules, Reload, Bypass, Providers, Provider)
 COMMANDS: Mapping[str, type[Request]] = MappingProxyType({kind.__name__.lower(): kind for kind in _KINDS})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tlshub_core.control.answers import RuleRow
+from tlshub_core.control.rows import RuleRow
 from tlshub_core.types.capture import Match, RuleSet
 from tlshub_core.types.flow import Mode, Side
 

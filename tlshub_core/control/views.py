@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Mapping
 
 from tlshub_core import __version__
@@ -13,16 +12,15 @@ from tlshub_core.control import requests
 from tlshub_core.control.answers import (
     BypassAnswer,
     FlowsAnswer,
-    ProviderRow,
     ProvidersAnswer,
     RulesAnswer,
-    SessionRow,
     StatusAnswer,
-    Totals,
 )
+from tlshub_core.control.census import Census, counted
 from tlshub_core.control.conversation import Send
 from tlshub_core.control.flows import batches, chosen, row
 from tlshub_core.control.parts import Parts
+from tlshub_core.control.rows import ProviderRow, SessionRow, Totals
 from tlshub_core.control.rules import rule_rows
 from tlshub_core.types import events
 
@@ -31,7 +29,11 @@ NS = 1_000_000_000
 
 async def status(parts: Parts) -> StatusAnswer:
     """How the agent is; walks all connections."""
-    states, nodes = await _counts(parts)
+    return status_of(parts, await counted(parts.capture.connections()))
+
+
+def status_of(parts: Parts, census: Census) -> StatusAnswer:
+    """The same, where they were counted."""
     config, rules = parts.in_force.config, parts.ruling.rules
     return StatusAnswer(
         release=__version__,
@@ -45,8 +47,8 @@ async def status(parts: Parts) -> StatusAnswer:
         rules=len(rules.names),
         rows=len(rules.matches),
         mapping=entries(parts),
-        sessions=_sessions(parts, nodes),
-        flows=states,
+        sessions=_sessions(parts, census.nodes),
+        flows=census.states,
         totals=_totals(parts),
         bypass=bypass(parts),
         notices=(*config.notices, *parts.notices),
@@ -92,17 +94,6 @@ def bypass(parts: Parts) -> BypassAnswer:
 def entries(parts: Parts) -> int | None:
     """How many the mapping has."""
     return len(parts.mapping.pods()) if parts.mapping else None
-
-
-async def _counts(parts: Parts) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Connections by state, and those with another node by its name."""
-    states, nodes = Counter[str](), Counter[str]()
-    async for batch in batches(parts.capture.connections()):
-        for one in batch:
-            if state := chosen(one, ""):
-                states[state] += 1
-                nodes[one.flow.peer.name if one.flow.peer else ""] += 1
-    return states, nodes
 
 
 def _sessions(parts: Parts, nodes: Mapping[str, int]) -> tuple[SessionRow, ...]:

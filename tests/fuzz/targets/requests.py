@@ -14,15 +14,16 @@ from tlshub_core.control import requests, wire
 from tlshub_core.control.answers import BypassAnswer
 from tlshub_core.control.binding import Caller
 from tlshub_core.control.conversation import Conversation, Limits, Send
-from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Request, Rules, Status
+from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Request, Rules, Status, Top
 
 _ORDERS: tuple[Request, ...] = (
     Status(), Flows(state="held", limit=100), Flows(state="", limit=1), Rules(), Reload(),
     Bypass(on=True, minutes=7), Bypass(on=False, minutes=0), Providers(), Provider(name="openssl"),
+    Top(limit=20, order="newest", text=""), Top(limit=1, order="held", text="openssl"),
 )  # fmt: skip
 WORDS = (
-    *(b'"%s":' % key.encode() for key in ("version", "command", "state", "limit", "on", "minutes", "name")),
-    *(b'"%s"' % name.encode() for name in (*requests.COMMANDS, *requests.STATES, requests.HELD, "openssl", "")),
+    *(b'"%s":' % key for key in b"version command state limit on minutes name order text".split()),
+    *(b'"%s"' % name.encode() for name in (*requests.COMMANDS, *requests.STATES, *requests.ORDERS, "openssl", "")),
     b"{", b"}", b"[", b"]", b",", b"1", b"0", b"-1", b"1e9", b"true", b"false", b"null", b"NaN", b'"\\ud800"', b"\n",
     b"[" * 64, b"9" * 64,
 )  # fmt: skip

@@ -15,13 +15,13 @@ from tests.unit.control.home import CONFIG, REST, RULE, Home
 from tlshub_core.control import requests
 from tlshub_core.control.answers import (
     BypassAnswer,
-    FlowRow,
     FlowsAnswer,
     ProvidersAnswer,
     ReloadAnswer,
     RulesAnswer,
     StatusAnswer,
 )
+from tlshub_core.control.rows import FlowRow
 from tlshub_core.pipeline import ktls
 from tlshub_core.testing.node import ISNS, Link, MemoryNode
 from tlshub_core.testing.scripted import Script

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlshub_core.control import requests, wire
-from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Request, Rules, Status
+from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Request, Rules, Status, Top
 from tlshub_core.control.shape import build, dumps, loads
 
 minutes = st.integers(0, requests.MAX_MINUTES)
@@ -19,6 +19,7 @@ names = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=
 anything: st.SearchStrategy[Request] = (
     st.sampled_from([Status(), Rules(), Reload(), Providers()])
     | st.builds(Flows, state=st.sampled_from(["", "held", "open"]), limit=st.integers(1, requests.MAX_FLOWS))
+    | st.builds(Top, limit=st.integers(1, 200), order=st.sampled_from(requests.ORDERS), text=st.just("") | names)
     | st.builds(Bypass, on=st.booleans(), minutes=minutes)
     | st.builds(Provider, name=names)
 )
@@ -92,6 +93,10 @@ HEAD = b'{"version":1,"command":'
         (HEAD + b'"flows","state":"","limit":NaN}', "'NaN' is no JSON"),
         (HEAD + b'"flows","state":"","limit":' + b"9" * 4000 + b"}", "field 'limit' has more than 64 bits"),
         (HEAD + b'"flows","state":"opened","limit":1}', "unknown state 'opened', expected one of 'held', 'new'"),
+        (HEAD + b'"top","limit":201,"order":"newest","text":""}', "the limit is out of range: 1 to 200"),
+        (HEAD + b'"top","limit":1,"order":"latest","text":""}', "unknown order 'latest', expected one of 'newest'"),
+        (HEAD + b'"top","limit":1,"order":"newest","text":"\\u001b"}', "at most 100 printable characters"),
+        (HEAD + b'"top","limit":1,"order":"newest","text":"' + b"x" * 101 + b'"}', "at most 100 printable characters"),
         (HEAD + b'"bypass","on":1,"minutes":0}', "field 'on' is of type 'int', expected 'bool'"),
         (HEAD + b'"bypass","on":true,"minutes":-1}', "the minutes are out of range"),
         (HEAD + b'"bypass","on":true,"minutes":10081}', "the minutes are out of range: 1 to 10080"),
@@ -112,7 +117,7 @@ def test_what_is_refused_is_named(line: bytes, message: str) -> None:
 
 
 def test_all_commands_are_known_by_their_names() -> None:
-    assert set(requests.COMMANDS) == {"status", "flows", "rules", "reload", "bypass", "providers", "provider"}
+    assert set(requests.COMMANDS) == {"status", "flows", "top", "rules", "reload", "bypass", "providers", "provider"}
 
 
 def test_what_is_built_is_exactly_what_its_type_says() -> None:

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What answers over the control socket consist of; durations are in the unit that their names end with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRow:
+    """A key provider that runs; `default`: new connections get it; `allowed`: peers may ask for it."""
+
+    name: str
+    summary: str
+    default: bool
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A session with another node's agent; `flows` are the connections of now with that node."""
+
+    node: str
+    address: str
+    dialler: bool
+    age_s: int
+    flows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Since the agent started: connections by what became of them, and events that were lost.
+
+    `unattended_clear`, `unattended_refused`: decided in the kernel, before the start or where events were lost.
+    """
+
+    secured: int
+    released_clear: int
+    refused: int
+    unattended_clear: int
+    unattended_refused: int
+    lost_in_kernel: int
+    lost_in_sinks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRow:
+    """A connection; `pid` is 0 where nobody is known to have it, `hold_ms` how long its owner waits or waited."""
+
+    id: str
+    side: str
+    client: str
+    server: str
+    peer: str
+    pid: int
+    comm: str
+    state: str
+    rule: str
+    mode: str
+    provider: str
+    cipher: str
+    age_ms: int
+    hold_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """A row of the compiled rules, as the kernel matches it, in the order in which it does."""
+
+    rule: str
+    mode: str
+    direction: str
+    ports: str
+    peer: str
+    process: str
+    passthrough: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleCount:
+    """A rule that has connections now, and how many by their state."""
+
+    rule: str
+    mode: str
+    flows: Mapping[str, int]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
-.PHONY: demo test stress soak fuzz bench bench-native setup lint types unit lab-tests object wheels reference clean
+.PHONY: demo test stress soak fuzz bench bench-native setup lint types unit lab-tests object wheels reference check-docs clean
 
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
@@ -55,6 +55,9 @@ wheels:
 
 reference: ## docs/reference/plugins.md, after a change of what plugins meet
 	@$(BIN)/python docs/reference/make.py >build/plugins.md && mv build/plugins.md docs/reference/plugins.md
+
+check-docs: ## links, names of files, commands and configurations in every page
+	@$(BIN)/python docs/check.py
 
 clean:
 	@rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

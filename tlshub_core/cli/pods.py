@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
 import click
 
+from tlshub_core import mapped
 from tlshub_core.cli.common import config_option, json_option, print_json, print_rows
-from tlshub_core.config import Config, default_file, load
+from tlshub_core.config import default_file, load
 from tlshub_core.pipeline.mapping import plain
-from tlshub_core.plugins import Registry
 from tlshub_core.types.errors import TlshubError
 from tlshub_core.types.flow import Address, Pod
 
@@ -27,7 +26,7 @@ _COLUMNS = ("pod", "node", "node_address", "address")
 def command(what: str, config: Path | None, as_json: bool) -> None:
     """Show on which node a pod runs, by its name or one of its addresses; without either, all pods."""
     loaded = load(config or default_file())
-    pods = asyncio.run(_pods(loaded))
+    pods = asyncio.run(mapped.pods(loaded))
     found = [pod for pod in pods if _is(pod, what)]
     if what and not found:
         raise TlshubError(f"the mapping of '{loaded.file}' does not know '{what}': it has {len(pods)} entries")
@@ -36,17 +35,6 @@ def command(what: str, config: Path | None, as_json: bool) -> None:
         print_json([{key: cell or None for key, cell in zip(_COLUMNS, row, strict=True)} for row in rows])
         return
     print_rows(_COLUMNS, [tuple(cell or "-" for cell in row) for row in rows])
-
-
-async def _pods(config: Config) -> Sequence[Pod]:
-    if config.mapping.source is None:
-        raise config.error("no mapping is configured: name one", table="mapping", key="source")
-    mapping = config.make(Registry().mapping_source(config.mapping.source))
-    await mapping.start()
-    try:
-        return mapping.pods()
-    finally:
-        await mapping.stop()
 
 
 def _is(pod: Pod, what: str) -> bool:

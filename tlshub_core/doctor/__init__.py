@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tlshub_core.config import Config, load
-from tlshub_core.doctor import bpf, configured, kernel, ktls, network, privileges
+from tlshub_core.doctor import bpf, configured, kernel, ktls, network, peers, privileges, running
 from tlshub_core.doctor.check import Check, checked, failed, warning
 from tlshub_core.types.errors import ConfigError
 from tlshub_core.types.keys import Cipher
@@ -20,7 +20,9 @@ def examine(file: Path | None, root: Path = Path("/")) -> list[Check]:
     ciphers = config.keys.ciphers if config else (Cipher.AES_GCM_128,)
     checks = [*kernel.checks(root), *ktls.checks(root, ciphers), *bpf.checks(root, config), *network.checks(root)]
     checks += [*privileges.checks(root), loading]
-    return [*checks, *configured.checks(config)] if config else checks
+    if config is None:
+        return checks
+    return [*checks, *configured.checks(config), *peers.checks(config), *running.checks(config)]
 
 
 def _loaded(file: Path | None) -> tuple[Config | None, Check]:

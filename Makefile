@@ -53,8 +53,10 @@ bench-native: ## the agent's pipeline without a kernel: flows per second and cor
 wheels:
 	@rm -rf dist && uv build --quiet --all-packages --wheel --out-dir dist
 
-reference: ## docs/reference/plugins.md, after a change of what plugins meet
+reference: ## docs/reference/*.md, after a change of what plugins meet, or of the configuration
+	@mkdir -p build
 	@$(BIN)/python docs/reference/make.py >build/plugins.md && mv build/plugins.md docs/reference/plugins.md
+	@$(BIN)/python docs/reference/configuration.py >build/options.md && mv build/options.md docs/reference/configuration.md
 
 check-docs: ## links, names of files, commands and configurations in every page
 	@$(BIN)/python docs/check.py

@@ -106,7 +106,7 @@ def _members(tree: ast.ClassDef) -> Iterator[Name]:
         if isinstance(part, ast.AnnAssign):
             text = ast.unparse(part.target) + ": " + ast.unparse(part.annotation)
             value = f" = {ast.unparse(part.value)}" if part.value else ""
-            yield Name(name=ast.unparse(part.target), signature=text + value, doc=_text_after(tree.body, index))
+            yield Name(name=ast.unparse(part.target), signature=text + value, doc=text_after(tree.body, index))
         elif isinstance(part, ast.Assign) and not ast.unparse(part.targets[0]).startswith("_"):
             yield Name(name=ast.unparse(part.targets[0]), signature=ast.unparse(part), doc="")
         elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and not part.name.startswith("_"):
@@ -127,7 +127,8 @@ def _doc(tree: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return " ".join((ast.get_docstring(tree) or "").split())
 
 
-def _text_after(body: list[ast.stmt], index: int) -> str:
+def text_after(body: list[ast.stmt], index: int) -> str:
+    """The text that follows a field, '' where none does."""
     after = body[index + 1] if index + 1 < len(body) else None
     constant = after.value if isinstance(after, ast.Expr) else None
     return constant.value if isinstance(constant, ast.Constant) and isinstance(constant.value, str) else ""

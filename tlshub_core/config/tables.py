@@ -37,36 +37,41 @@ class Table(BaseModel):
 
 
 class Capture(Table):
-    """How connections are seen and held; `backend` 'auto' takes the best installed one.
-
-    `warm_ms`: for so long after an answer of a peer's agent, connections to that address begin without waiting for
-    theirs; with 0 each waits in TCP's handshake. `passthrough_patience_ms`: under a rule with 'passthrough', a client
-    that has sent nothing by then is captured.
-    """
+    """How connections are seen and held."""
 
     backend: Text = "auto"
+    """What sees and holds connections; 'auto' takes the best of the installed ones that this machine can use."""
     cgroup: File = Path("/sys/fs/cgroup")
+    """The cgroup v2 folder whose processes are captured; one further down captures less."""
     pins: File = Path("/sys/fs/bpf/tlshub")
+    """Folder on a BPF file system, where programs and maps stay when the agent ends."""
     gate_deadline_ms: Milliseconds = 200
+    """How long keys that are there may take to get into the socket, before the connection is refused."""
     handshake_deadline_ms: Milliseconds = 5000
+    """How long a connection may wait for its keys, before it ends by its rule's mode."""
     warm_ms: Annotated[int, Strict(), Field(ge=0, le=600_000)] = 100
+    """For so long after an answer of a node's agent, SYNs to its address go at once; 0: each waits."""
     passthrough_patience_ms: Milliseconds = 200
+    """When a client that has sent nothing is captured, under a rule with 'passthrough'."""
     existing: Literal["report", "reset"] = "report"
+    """What becomes of connections older than the agent: counted at start, or reset."""
     table_size: Annotated[int, Strict(), Field(ge=16, le=1 << 24)] = 65536
+    """How many connections the kernel's table has room for; one more is denied."""
 
 
 class Keys(Table):
-    """Who supplies keys; `providers_allowed` is what a peer may ask this node for, by default what is `provider` here.
-
-    A provider to which the agent is switched while it runs counts too, where `providers_allowed` is left out. A key
-    that has protected `limit_records` full records is reported, or with `limit = "close"` its connection ends.
-    """
+    """Who supplies keys, and how long one may be used."""
 
     provider: Text
+    """The key provider of connections whose rule names none."""
     providers_allowed: Names | None = None
+    """What a peer may ask this node for; left out: whatever 'provider' is or was since the start."""
     ciphers: Ciphers = (Cipher.AES_GCM_128,)
+    """Best first; what both nodes have is taken ('tlshub': the first)."""
     limit: Literal["report", "close"] = "report"
+    """What becomes of a connection whose key is worn: it is reported, or closed too."""
     limit_records: Annotated[int, Strict(), Field(ge=1, le=MOST_RECORDS)] = MOST_RECORDS * 3 // 4
+    """When a key is worn, in full records (RFC 8446, section 5.5, allows 2^24.5)."""
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -75,33 +80,43 @@ class Keys(Table):
 
 
 class Peering(Table):
-    """This node among the agents; the files default to '<node>.pem', '<node>-key.pem' and 'ca.pem'."""
+    """This node among the agents."""
 
     port: Port = 4646
+    """Where this node's agent listens for the others, and where it asks theirs."""
     trust_domain: TrustDomain = "tlshub.local"
+    """Of the certificates: 'spiffe://TRUST_DOMAIN/node/NODE'."""
     node: NodeName = Field(default_factory=gethostname)
+    """This node's name, as in its certificate and in the mapping; left out: the host's name."""
     cert: File | None = None
+    """Certificate, PEM, and those between it and the authority's; left out: 'NODE.pem' beside this file."""
     key: File | None = None
+    """Its private key, PEM; left out: 'NODE-key.pem' beside this file."""
     ca: File | None = None
+    """Certificates of the authorities, PEM; left out: 'ca.pem' beside this file."""
     any_node: Flag = False
+    """Accept any node of the trust domain at an address that the mapping does not know."""
 
 
 class Mapping(Table):
     """Where the pod-to-node mapping comes from, if from anywhere."""
 
     source: Text | None = None
+    """A mapping source, which knows an address's pod and node; left out: there is none."""
 
 
 class Events(Table):
-    """Where events go; 'log' is part of the core."""
+    """Where events go; 'log' and 'jsonl' are part of the core."""
 
     sinks: tuple[Text, ...] = ("log",)
+    """Each gets every event, in a process of its own."""
 
 
 class Control(Table):
     """Where 'tlshub-capture ctl' reaches the agent."""
 
     socket: File = Path("/run/tlshub-capture/control.sock")
+    """Made with mode 0600; only root and the agent's own user are answered."""
 
 
 class ControlOnly(Table):
@@ -116,17 +131,24 @@ class Debug(Table):
     """Aids for finding faults; a key log breaks the secrecy of every connection."""
 
     keylog_file: File | None = None
+    """Keys of every connection are written to it, as JSON lines, for finding faults: never in production."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Of the agent's own log, on standard error."""
 
 
 class Match(Table):
-    """What a rule applies to: `ports` of the service, `cidrs` and `pods` of the peer; what is left out is anything."""
+    """What a rule applies to; what is left out is anything."""
 
     ports: Ports | None = None
+    """Of the service: remote where this node connects, local where it accepts."""
     cidrs: Networks | None = None
+    """Of the peer."""
     pods: Names | None = None
+    """Names of peers in the mapping; they stand for their addresses."""
     direction: Literal["in", "out", "both"] = "both"
+    """'out': this node connects; 'in': it accepts."""
     process: Text | None = None
+    """The connecting process's own name ('comm', 15 bytes); needs direction = "out"."""
 
     @model_validator(mode="after")
     def _process_is_known_on_the_connecting_side_only(self) -> Match:
@@ -138,13 +160,18 @@ class Match(Table):
 
 
 class Rule(Table):
-    """One rule; the first that matches decides. `passthrough` leaves alone what is TLS of the application's own."""
+    """One rule; the first that matches decides."""
 
     name: Text
+    """By which events, 'ctl' and 'check' call it; once in a file."""
     match: Match = Match()
+    """What it applies to; left out: everything."""
     mode: Mode
+    """What becomes of a connection: see the guide."""
     provider: Text | None = None
+    """Another key provider than that of '[keys]', and for these connections no other."""
     passthrough: Literal["tls"] | None = None
+    """Leave alone what begins with a TLS ClientHello: it is the application's own TLS."""
 
     @model_validator(mode="after")
     def _only_what_is_held_can_be_let_through(self) -> Rule:

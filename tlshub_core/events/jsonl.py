@@ -14,11 +14,12 @@ from tlshub_core.events.output import Output
 
 
 class JsonlConfig(BaseModel):
-    """Options of the sink: the file to append to."""
+    """Options of the sink."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path
+    """Appended to; made where it is not there."""
 
 
 class JsonlSink:

@@ -17,11 +17,12 @@ from tlshub_core.events.recent import Recent
 
 
 class LogConfig(BaseModel):
-    """Options of the sink: a file to append to; without one it is standard output."""
+    """Options of the sink: all have defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: Path | None = None
+    """Appended to; left out: standard output."""
 
 
 class LogSink:

@@ -18,14 +18,18 @@ if TYPE_CHECKING:
 
 
 class PeeringOptions(BaseModel):
-    """The table '[plugin.NAME]': all have defaults; times are in seconds, `listen` is one address instead of all."""
+    """The table '[plugin.NAME]': all options have defaults; times are in seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     listen: IPvAnyAddress | None = None
+    """One address instead of all."""
     session_max_age_s: float = Field(default=3600.0, gt=0, le=86_400)
+    """A session between agents is replaced by a fresh one after so long."""
     session_max_flows: int = Field(default=10_000, ge=1)
+    """Or after so many connections."""
     handshake_timeout_s: float = Field(default=5.0, gt=0, le=60)
+    """How long the handshake of a session may take."""
 
     def settings(self) -> Settings:
         """The same, as the peering wants it."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference for authors of plugins is that of this code, and what is not documented does not get through."""
+"""The references are those of this code, and what is not documented does not get through."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ CORE = Path(tlshub_core.__file__).parent
 FOLDER = CORE.parent / "docs/reference"
 
 
-def made(folder: Path) -> subprocess.CompletedProcess[str]:
-    """The reference of the core in that folder."""
+def made(folder: Path, script: str = "make.py") -> subprocess.CompletedProcess[str]:
+    """A reference of the core in that folder."""
     environment = {**os.environ, "PYTHONPATH": str(folder)}
-    command = [sys.executable, str(FOLDER / "make.py")]
+    command = [sys.executable, str(FOLDER / script)]
     return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
 
 
-def test_it_is_up_to_date() -> None:
-    assert made(CORE.parent).stdout == (FOLDER / "plugins.md").read_text(), "run `make reference`"
+@pytest.mark.parametrize(("script", "page"), [("make.py", "plugins.md"), ("configuration.py", "configuration.md")])
+def test_it_is_up_to_date(script: str, page: str) -> None:
+    assert made(CORE.parent, script).stdout == (FOLDER / page).read_text(), "run `make reference`"
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,15 @@ def test_what_has_no_docstring_fails(tmp_path: Path, file: str, text: str, name:
     done = made(tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"{name}' has no docstring: say what it is" in done.stderr
+
+
+def test_an_option_without_a_meaning_fails(tmp_path: Path) -> None:
+    copy = shutil.copytree(CORE, tmp_path / "tlshub_core", ignore=shutil.ignore_patterns("__pycache__"))
+    tables = copy / "config/tables.py"
+    text = '"""Another key provider than that of \'[keys]\', and for these connections no other."""'
+    source = tables.read_text()
+    assert source.count(text) == 1
+    tables.write_text(source.replace(text, ""))
+    done = made(tmp_path, "configuration.py")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "'Rule.provider' is not documented: write a text after it" in done.stderr

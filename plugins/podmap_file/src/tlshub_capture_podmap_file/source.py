@@ -19,6 +19,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Path
+    """A line for each pod: pod, node, address of the node's agent, addresses of the pod."""
 
 
 class PodmapFile:

@@ -18,11 +18,12 @@ from pathlib import Path
 
 from oracle.capture import CaptureError, running, settle
 from oracle.drops import statistics
-from oracle.keyring import Keyring
-from oracle.keys import load
-from oracle.pcap import PcapError, opened
 from oracle.report import report, whole
 from oracle.verdict import Question, judge
+
+from tlshub_core.verifying.keyring import Keyring
+from tlshub_core.verifying.keys import load
+from tlshub_core.verifying.pcap import PcapError, opened
 
 PEERING = "4646"
 LATE = 10

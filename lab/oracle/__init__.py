@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle of the lab: judges from a capture what crossed the wire, with no help from the agent."""
+"""The oracle of the lab: tcpdump's captures, searched for markers, and judged by 'tlshub_core.verifying'."""

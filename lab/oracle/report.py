@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from oracle.drops import Statistics
-from oracle.keyring import Keyring
 from oracle.verdict import Verdict
+from tlshub_core.verifying.keyring import Keyring
 
 
 def report(verdict: Verdict, said: Sequence[Statistics], keyring: Keyring | None, flows: bool) -> dict[str, object]:

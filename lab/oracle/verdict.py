@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from oracle.flows import Flow, Flows
-from oracle.keyring import Keyring
-from oracle.packets import Unreadable, reader
-from oracle.pcap import Pcap
-from oracle.reassembly import Stream
-from oracle.records import Records, parse
+from tlshub_core.verifying.flows import Flow, Flows
+from tlshub_core.verifying.keyring import Keyring
+from tlshub_core.verifying.packets import Unreadable, reader
+from tlshub_core.verifying.pcap import Pcap
+from tlshub_core.verifying.reassembly import Stream
+from tlshub_core.verifying.records import Records, parse
 
 Plaintexts = Callable[[int, tuple[str, str], tuple[bytearray, bytearray]], None]
 

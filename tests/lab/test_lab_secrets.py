@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from oracle.keys import FlowKey, load
 
 from tests.lab.kit.chat import Chat
 from tests.lab.kit.control import tell
@@ -21,6 +20,7 @@ from tests.lab.kit.ports import Ports
 from tests.lab.kit.wire import Wire
 from tests.lab.test_lab_local_user import processes
 from tests.memory import holding
+from tlshub_core.verifying.keys import FlowKey, load
 
 SHOWN = ("cmdline", "environ", "comm", "status", "maps", "limits")
 CORES = Path("/tmp/lab-core.%p")

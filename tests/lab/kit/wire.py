@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oracle import capture
-from oracle.flows import Flows
-from oracle.keyring import Keyring
-from oracle.keys import load
-from oracle.packets import reader
-from oracle.pcap import opened
 from oracle.verdict import Finding, Question, Verdict, judge
+
+from tlshub_core.verifying.flows import Flows
+from tlshub_core.verifying.keyring import Keyring
+from tlshub_core.verifying.keys import load
+from tlshub_core.verifying.packets import reader
+from tlshub_core.verifying.pcap import opened
 
 HEADER = 24  # of a pcap file
 LATE_S = 10.0  # a starved tcpdump may write what crossed long after; what is still missing then is missing

@@ -9,13 +9,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from oracle.decrypt import Opener
-from oracle.keyring import Keyring
-from oracle.keys import load
-from oracle.pcap import opened as open_pcap
 from oracle.verdict import Question, judge
 
 from tests.unit.oracle.wiretap import Packet, Talk, judged, pcap_of, sealed
+from tlshub_core.verifying.decrypt import Opener
+from tlshub_core.verifying.keyring import Keyring
+from tlshub_core.verifying.keys import load
+from tlshub_core.verifying.pcap import opened as open_pcap
 
 SIZES = {"aes-gcm-128": (16, 4, 8), "aes-gcm-256": (32, 4, 8), "chacha20-poly1305": (32, 0, 12)}
 Secrets = tuple[bytes, bytes]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle.packets import SYN, Unreadable, reader
-from oracle.pcap import PcapError, opened
 
 from tests.unit.oracle.wiretap import MARKER, Packet, Talk, judged, pcap_of, record
+from tlshub_core.verifying.packets import SYN, Unreadable, reader
+from tlshub_core.verifying.pcap import PcapError, opened
 
 FOUR = Packet(source=("10.0.0.1", 4000), destination=("10.0.0.2", 80), seq=7, ack=8, flags=SYN, payload=b"payload")
 SIX = Packet(source=("fd00::1", 4000), destination=("fd00::2", 80), seq=7, ack=8, flags=SYN, payload=b"payload")

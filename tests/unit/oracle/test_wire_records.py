@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle.packets import FIN, RST
-from oracle.records import parse
 from oracle.verdict import Question
 
 from tests.unit.oracle.wiretap import MARKER, Packet, Talk, finding_on, record, verdict_on
+from tlshub_core.verifying.packets import FIN, RST
+from tlshub_core.verifying.records import parse
 
 SIZES = st.lists(st.sampled_from([1, 2, 17, 300, 16384, 16640]) | st.integers(1, 600), max_size=6)
 # No byte of it begins a record.

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle.flows import Flows
-from oracle.packets import ACK, FIN, RST, SYN, reader
 
 from tests.unit.oracle.wiretap import MARKER, Packet, Talk, finding_on, record, verdict_on
+from tlshub_core.verifying.flows import Flows
+from tlshub_core.verifying.packets import ACK, FIN, RST, SYN, reader
 
 ISNS = st.sampled_from([0, 1, 2**31 - 3, 2**31, 2**32 - 1, 2**32 - 40]) | st.integers(0, 2**32 - 1)
 CONTENT = st.binary(max_size=200)

@@ -13,10 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
-from oracle.keyring import Keyring
-from oracle.packets import ACK, FIN, SYN
-from oracle.pcap import opened
 from oracle.verdict import Finding, Question, Verdict, judge
+
+from tlshub_core.verifying.keyring import Keyring
+from tlshub_core.verifying.packets import ACK, FIN, SYN
+from tlshub_core.verifying.pcap import opened
 
 MARKER = b"the-marker-of-this-test"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from oracle.packets import ACK, RST, SYN, Buffer, Segment
-from oracle.reassembly import SEQ_WRAP, Direction, Stream
+from tlshub_core.verifying.packets import ACK, RST, SYN, Buffer, Segment
+from tlshub_core.verifying.reassembly import SEQ_WRAP, Direction, Stream
 
 
 class Flow:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from oracle.keys import DirectionKey
-from oracle.records import HEADER
+from tlshub_core.verifying.keys import DirectionKey
+from tlshub_core.verifying.records import HEADER
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305

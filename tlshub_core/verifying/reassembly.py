@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oracle.packets import FIN, SYN, Buffer, Segment
+from tlshub_core.verifying.packets import FIN, SYN, Buffer, Segment
 
 SEQ_WRAP = 1 << 32
 _HALF = 1 << 31

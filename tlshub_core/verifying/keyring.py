@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from oracle.decrypt import Opener
-from oracle.keys import DirectionKey, FlowKey
-from oracle.reassembly import Stream
-from oracle.records import Records
+from tlshub_core.verifying.decrypt import Opener
+from tlshub_core.verifying.keys import DirectionKey, FlowKey
+from tlshub_core.verifying.reassembly import Stream
+from tlshub_core.verifying.records import Records
 
 _SAMPLES, _FOREIGN = 16, 64
 Sides = tuple[tuple[Stream, Records], tuple[Stream, Records]]

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tlshub_core.verifying.flows import Flow, Flows
-from tlshub_core.verifying.keyring import Keyring
+from tlshub_core.verifying.flows import End, Flow, Flows, name_of
+from tlshub_core.verifying.keyring import FlowOpener, Keyring
 from tlshub_core.verifying.packets import Unreadable, reader
-from tlshub_core.verifying.pcap import Pcap
-from tlshub_core.verifying.reassembly import Stream
-from tlshub_core.verifying.records import Records, parse
+from tlshub_core.verifying.pcap import Capture
+from tlshub_core.verifying.reassembly import Direction
+from tlshub_core.verifying.records import Records
 
 Plaintexts = Callable[[int, tuple[str, str], tuple[bytearray, bytearray]], None]
 
@@ -61,76 +61,89 @@ class Verdict:
         return max(self.raw_hits, sum(found.marker_hits for found in self.findings))
 
 
+class Marked(Records):
+    """The records of a stream, how often the marker is in it, and what opened of them."""
+
+    def __init__(self, marker: bytes, opener: FlowOpener | None, way: int) -> None:
+        super().__init__(self._open if opener else None)
+        self._marker, self._tail, self.hits = marker, b"", 0
+        self._opener, self._way, self.plaintext = opener, way, bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Count markers, those cut by segments too."""
+        seen = self._tail + chunk
+        self.hits += seen.count(self._marker)
+        self._tail = seen[max(len(seen) - len(self._marker) + 1, 0) :]
+        super().feed(chunk)
+
+    def skip(self, count: int) -> None:
+        """No marker reaches over a hole."""
+        self._tail = b""
+        super().skip(count)
+
+    def _open(self, record: bytes) -> None:
+        assert self._opener is not None
+        self.plaintext += self._opener.open(self._way, record) or b""
+
+
 def judge(
-    pcap: Pcap, question: Question, keyring: Keyring | None = None, plaintexts: Plaintexts | None = None
+    capture: Capture, question: Question, keyring: Keyring | None = None, plaintexts: Plaintexts | None = None
 ) -> Verdict:
-    """Judge a capture; raises ValueError for a link that cannot be read.
+    """Judge a capture; raises ValueError for a link that cannot be read, and PcapError for a damaged file.
 
     `keyring` opens the records of every connection, and `plaintexts` is called with number, names and contents of each.
     """
-    flows, verdict = Flows(), Verdict()
-    _sort(pcap, question, flows, verdict)
-    for number, flow in enumerate(flows.all):
-        sides = [(stream, _records(stream)) for stream in flow.streams(pcap.data)]
-        finding = _finding(flow, sides[0], sides[1], question.marker)
-        verdict.findings.append(finding)
-        verdict.holes += finding.missing
-        if keyring:
-            plain = keyring.open(flow.names, (sides[0], sides[1]))
-            if plaintexts:
-                plaintexts(number, flow.names, plain)
+    over, verdict = list[Flow[Marked]](), Verdict()
+
+    def sinks(client: End, server: End) -> tuple[Marked, Marked]:
+        opener = keyring.flow((name_of(*client), name_of(*server))) if keyring else None
+        return Marked(question.marker, opener, 0), Marked(question.marker, opener, 1)
+
+    flows = Flows(sinks, over.append)
+    _sort(capture, question, flows, verdict)
+    flows.finish()
+    for flow in sorted(over, key=lambda one: one.number):
+        verdict.findings.append(_finding(flow))
+        verdict.holes += flow.missing
+        if plaintexts:
+            client, server = flow.sinks
+            plaintexts(flow.number, flow.names, (client.plaintext, server.plaintext))
     return verdict
 
 
-def _sort(pcap: Pcap, question: Question, flows: Flows, verdict: Verdict) -> None:
+def _sort(capture: Capture, question: Question, flows: Flows[Marked], verdict: Verdict) -> None:
     """Give each packet to its connection; count markers in packets, and packets that cannot be judged."""
-    read, data = reader(pcap.link), pcap.data
-    hits = _hits(pcap, question.marker)
-    hit, marker_size = next(hits), len(question.marker)
-    for start, end, original in pcap.packets():
+    for packet in capture.packets():
+        data = packet.data
         try:
-            segment = read(data, start, end)
+            segment = reader(packet.link)(data, 0, len(data))
         except Unreadable:
             verdict.holes, segment = verdict.holes + 1, None
-        wanted = segment is None or question.wants(segment.source_port, segment.destination_port)
-        while hit < end:
-            verdict.raw_hits += wanted and start <= hit <= end - marker_size
-            hit = next(hits)
-        if segment is not None and wanted:
-            verdict.holes += end - start < original
-            flows.add(segment)
-    verdict.holes += pcap.truncated
+        if segment is None or question.wants(segment.source_port, segment.destination_port):
+            verdict.raw_hits += data.count(question.marker)
+            if segment is not None:
+                verdict.holes += len(data) < packet.original
+                flows.add(segment, data[segment.start : segment.end])
+    verdict.holes += capture.truncated
 
 
-def _hits(pcap: Pcap, marker: bytes) -> Iterator[int]:
-    """Where the marker is in the file, in order, and at last a place behind the file."""
-    at = pcap.data.find(marker)
-    while at >= 0:
-        yield at
-        at = pcap.data.find(marker, at + 1)
-    while True:
-        yield len(pcap.data)
+def _clear(direction: Direction, records: Records) -> int:
+    """Behind a hole nobody knows where a record begins, so what is there counts as clear."""
+    return records.clear + records.lost + direction.conflicting
 
 
-def _records(stream: Stream) -> Records:
-    """The records of a stream; behind a hole nobody knows where one begins, so what is there counts as clear."""
-    first = parse(stream.runs[0], stream.ended)
-    lost = sum(map(len, stream.runs[1:])) + (first.partial if len(stream.runs) > 1 else 0)
-    return Records(spans=first.spans, clear=first.clear + stream.conflicting + lost, partial=first.partial)
-
-
-def _finding(flow: Flow, client: tuple[Stream, Records], server: tuple[Stream, Records], marker: bytes) -> Finding:
-    (sent, c2s), (received, s2c) = client, server
+def _finding(flow: Flow[Marked]) -> Finding:
+    (sent, received), (c2s, s2c) = flow.directions, flow.sinks
     return Finding(
         client=flow.names[0],
         server=flow.names[1],
         packets=flow.packets,
-        sizes=(sum(map(len, sent.runs)), sum(map(len, received.runs))),
-        records=(len(c2s.spans), len(s2c.spans)),
-        clear=(c2s.clear, s2c.clear),
+        sizes=(c2s.size, s2c.size),
+        records=(c2s.records, s2c.records),
+        clear=(_clear(sent, c2s), _clear(received, s2c)),
         partial=(c2s.partial, s2c.partial),
-        marker_hits=sum(run.count(marker) for run in (*sent.runs, *received.runs)),
-        missing=sent.missing + received.missing + flow.unbegun,
+        marker_hits=c2s.hits + s2c.hits,
+        missing=flow.missing,
         ended=(sent.ended, received.ended),
         reset=flow.reset,
     )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tlshub_core.verifying.keys import DirectionKey
@@ -17,35 +16,34 @@ _TAG = 16
 
 
 class Opener:
-    """One direction of one flow; `plaintext` grows by what is opened, `opened` and `failed` count records."""
+    """One direction of one flow; `opened` and `failed` count records."""
 
-    def __init__(self, key: DirectionKey) -> None:
-        """Raises ValueError where the key does not fit its cipher."""
+    def __init__(self, key: DirectionKey, passed: int = 0) -> None:
+        """Begins behind as many records as have `passed`. Raises ValueError where the key does not fit its cipher."""
         self._aead = _aead(key)
         self._nonce = int.from_bytes(key.nonce, "big")
-        self._seq = key.rec_seq
-        self.plaintext = bytearray()
+        self._seq = key.rec_seq + passed
         self.opened = self.failed = 0
 
-    def open_all(self, stream: bytes | bytearray, spans: Iterable[tuple[int, int]]) -> None:
-        """Open records in the order of the stream; one that does not open still counts for the numbers of the next."""
-        for start, end in spans:
-            inner = self.try_record(bytes(stream[start:end]), self._seq)
-            self._seq += 1
-            if inner is None:
-                self.failed += 1
-                continue
-            self.opened += 1
-            content = inner.rstrip(b"\0")
-            if content[-1:] == bytes([APPLICATION_DATA]):
-                self.plaintext += content[:-1]
+    def open(self, record: bytes) -> bytes | None:
+        """The application's bytes in the next record, b"" where it is of another kind; None where it does not open.
 
-    def try_record(self, record: bytes, seq: int | None = None) -> bytes | None:
+        One that does not open still counts for the numbers of the next.
+        """
+        inner = self.try_record(record)
+        self._seq += 1
+        if inner is None:
+            self.failed += 1
+            return None
+        self.opened += 1
+        content = inner.rstrip(b"\0")
+        return content[:-1] if content[-1:] == bytes([APPLICATION_DATA]) else b""
+
+    def try_record(self, record: bytes) -> bytes | None:
         """The inner plaintext (content, type, padding) of a record; None where this is not its key or number."""
         from cryptography.exceptions import InvalidTag
 
-        number = self._seq if seq is None else seq
-        nonce = (self._nonce ^ number).to_bytes(12, "big")
+        nonce = (self._nonce ^ self._seq).to_bytes(12, "big")
         if len(record) < HEADER + _TAG:
             return None
         try:

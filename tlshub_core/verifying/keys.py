@@ -38,15 +38,34 @@ class FlowKey:
     directions: tuple[DirectionKey, DirectionKey]
 
 
-def load(path: Path) -> list[FlowKey]:
-    """Read all keys; raises ValueError with the line's number, and OSError."""
-    found = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+class KeyFile:
+    """A key log that an agent may be writing: each call of `read` gives what was added since."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._at, self._lines = path, 0, 0
+
+    def read(self, last: bool = False) -> list[FlowKey]:
+        """The keys on whole lines, and on the `last` one; raises ValueError with the line's number, and OSError."""
+        with self._path.open("rb") as file:
+            file.seek(self._at)
+            added = file.read()
+        whole = added if last else added[: added.rfind(b"\n") + 1]
+        self._at += len(whole)
+        found = [self._line(number, text) for number, text in enumerate(whole.splitlines(), self._lines + 1)]
+        self._lines += len(found)
+        return found
+
+    def _line(self, number: int, text: bytes) -> FlowKey:
         try:
-            found.append(_flow(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"'{path}', line {number}: no keys of a flow: {type(error).__name__}") from None
-    return found
+            return _flow(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            kind = type(error).__name__
+            raise ValueError(f"'{self._path}', line {number}: no keys of a flow: {kind}") from None
+
+
+def load(path: Path) -> list[FlowKey]:
+    """All keys of a file; raises ValueError with the line's number, and OSError."""
+    return KeyFile(path).read(last=True)
 
 
 def _flow(body: Mapping[str, object]) -> FlowKey:

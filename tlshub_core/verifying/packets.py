@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from mmap import mmap
 from typing import NamedTuple
-
-Buffer = bytes | mmap
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 _IPV4, _IPV6, _VLANS = 0x0800, 0x86DD, frozenset({0x8100, 0x88A8})
@@ -18,7 +15,7 @@ _U16 = struct.Struct(">H").unpack_from
 _TCP_HEADER = struct.Struct(">HHIIBB").unpack_from
 # By LINKTYPE: where the protocol is, where the network header begins; raw IP has no such field.
 _LINKS = {1: (12, 14), 113: (14, 16), 276: (0, 20)}
-_RAW = 101
+_RAW = frozenset({12, 14, 101, 228, 229})
 
 
 class Segment(NamedTuple):
@@ -39,7 +36,7 @@ class Unreadable(Exception):
     """A TCP segment that cannot be judged: a fragment, or cut short by the capture."""
 
 
-Reader = Callable[[Buffer, int, int], Segment | None]
+Reader = Callable[[bytes, int, int], Segment | None]
 
 
 def reader(link: int) -> Reader:
@@ -47,13 +44,13 @@ def reader(link: int) -> Reader:
 
     The reader raises Unreadable; this raises ValueError for a link that is not known.
     """
-    if link == _RAW:
+    if link in _RAW:
         return _network
     if link not in _LINKS:
         raise ValueError(f"link type {link} is not read here, capture on an Ethernet interface")
     protocol_at, network_at = _LINKS[link]
 
-    def read(data: Buffer, start: int, end: int) -> Segment | None:
+    def read(data: bytes, start: int, end: int) -> Segment | None:
         if end - start < network_at:
             return None
         (protocol,) = _U16(data, start + protocol_at)
@@ -66,14 +63,14 @@ def reader(link: int) -> Reader:
     return read
 
 
-def _network(data: Buffer, at: int, end: int) -> Segment | None:
+def _network(data: bytes, at: int, end: int) -> Segment | None:
     version = data[at] >> 4 if at < end else 0
     if end - at < {4: 20, 6: 40}.get(version, 0):
         raise Unreadable
     return _ipv4(data, at, end) if version == 4 else _ipv6(data, at, end) if version == 6 else None
 
 
-def _ipv4(data: Buffer, at: int, end: int) -> Segment | None:
+def _ipv4(data: bytes, at: int, end: int) -> Segment | None:
     if data[at + 9] != _TCP:
         return None
     if _U16(data, at + 6)[0] & 0x3FFF:
@@ -81,10 +78,12 @@ def _ipv4(data: Buffer, at: int, end: int) -> Segment | None:
     # A length of 0 is that of a packet above 64 KB, which the kernel cuts up only behind the capture.
     length = _U16(data, at + 2)[0] or end - at
     here, last = at + (data[at] & 15) * 4, _limit(at + length, end)
+    if here < at + 20:
+        raise Unreadable
     return _segment(data, here, last, data[at + 12 : at + 16], data[at + 16 : at + 20])
 
 
-def _ipv6(data: Buffer, at: int, end: int) -> Segment | None:
+def _ipv6(data: bytes, at: int, end: int) -> Segment | None:
     length, here, protocol = _U16(data, at + 4)[0], at + 40, data[at + 6]
     while protocol in _EXTENSIONS:
         if here + 8 > end:
@@ -106,7 +105,7 @@ def _limit(last: int, end: int) -> int:
     return last
 
 
-def _segment(data: Buffer, at: int, end: int, source: bytes, destination: bytes) -> Segment:
+def _segment(data: bytes, at: int, end: int, source: bytes, destination: bytes) -> Segment:
     if at + 20 > end:
         raise Unreadable
     source_port, destination_port, seq, ack, offset, flags = _TCP_HEADER(data, at)

@@ -1,61 +1,86 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP streams put together again, each direction by its sequence numbers (RFC 9293, section 3.4)."""
+"""TCP streams put together again as they come, each direction by its sequence numbers (RFC 9293, section 3.4)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import insort
+from typing import Protocol
 
-from tlshub_core.verifying.packets import FIN, SYN, Buffer, Segment
+from tlshub_core.verifying.packets import FIN, SYN, Segment
 
 SEQ_WRAP = 1 << 32
 _HALF = 1 << 31
+_KEPT = 1 << 16
+_AHEAD = 4 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stream:
-    """One direction: `runs` of bytes without a hole between, first to last.
+class Sink(Protocol):
+    """What takes the bytes of a stream, in order; `skip` says how many in between nobody saw."""
 
-    `missing` counts bytes that were sent and not captured; `conflicting` those that were sent twice and differently, or
-    before the stream began. `ended` is whether the stream is whole up to its FIN and no RST cut it.
-    """
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes."""
 
-    runs: list[bytearray]
-    missing: int
-    conflicting: int
-    ended: bool
+    def skip(self, count: int) -> None:
+        """A hole."""
+
+    def finish(self, ended: bool) -> None:
+        """No more come; `ended` is whether the stream is whole up to its FIN and no RST cut it."""
+
+
+class Room:
+    """How many bytes all streams together may keep, and do keep."""
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit: int = 256 << 20) -> None:
+        self.limit, self.used = limit, 0
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be kept."""
+        return self.used > self.limit
 
 
 class Direction:
-    """What one end sent; positions count from its first byte and do not wrap. `base` is the number of position 0."""
+    """What one end sent; positions count from its first byte and do not wrap. `base` is the number of position 0.
 
-    __slots__ = ("_last", "_pieces", "acked", "base", "fin", "synced")
+    `missing` counts bytes that were sent and not captured, `conflicting` those that were sent twice and differently, or
+    before the stream began, `uncompared` those that came again so late that what they were was not kept any more.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_ahead", "_history", "_last", "_room", "_sink", "acked", "base", "conflicting", "ended", "fin", "missing",
+        "next", "synced", "uncompared", "used",
+    )  # fmt: skip
+
+    def __init__(self, sink: Sink, room: Room) -> None:
+        self._sink, self._room = sink, room
         self.base: int | None = None
         self.fin: int | None = None
-        self.synced = False
-        self._last = self.acked = 0
-        self._pieces: list[tuple[int, int, int]] = []
-
-    def add(self, segment: Segment) -> None:
-        """Remember the payload, and the end; a SYN, or else the first segment, says where the stream begins."""
-        syn = segment.flags & SYN != 0
-        seq = segment.seq + syn
-        if self.base is None or (syn and not self._pieces):
-            self.base, self.synced, self._last = seq % SEQ_WRAP, syn, 0
-        at = self.position(seq)
-        behind = at + segment.end - segment.start
-        # A segment without payload says nothing of where the stream is: a RST may have any number.
-        if behind > at:
-            self._pieces.append((at, segment.start, segment.end))
-            self._last = max(self._last, behind)
-        if segment.flags & FIN:
-            self.fin = behind
+        self.synced = self.used = self.ended = False
+        self._last = self.acked = self.next = self.missing = self.conflicting = self.uncompared = 0
+        self._ahead: list[tuple[int, bytes]] = []
+        self._history = bytearray()
 
     @property
-    def used(self) -> bool:
-        """Whether any payload was captured."""
-        return bool(self._pieces)
+    def done(self) -> bool:
+        """Whether all came up to the FIN, and the other end has it."""
+        return self.fin is not None and self.next >= self.fin and self.acked > self.fin
+
+    def add(self, segment: Segment, payload: bytes) -> None:
+        """Take the payload, and the end; a SYN, or else the first segment, says where the stream begins."""
+        syn = segment.flags & SYN != 0
+        seq = segment.seq + syn
+        if self.base is None or (syn and not self.used):
+            self.base, self.synced, self._last = seq % SEQ_WRAP, syn, 0
+        at = self.position(seq)
+        behind = at + len(payload)
+        # A segment without payload says nothing of where the stream is: a RST may have any number.
+        if payload:
+            self.used, self._last = True, max(self._last, behind)
+            self._take(at, payload)
+        if segment.flags & FIN:
+            self.fin = behind
 
     def position(self, seq: int) -> int:
         """The position of a sequence number: of all that it may be, the one nearest to where the stream was last."""
@@ -66,29 +91,74 @@ class Direction:
         if self.base is not None:
             self.acked = max(self.acked, self.position(ack))
 
-    def stream(self, data: Buffer, reset: bool) -> Stream:
-        """Put the payload together; `reset` is whether either end sent a RST."""
-        pieces = sorted(self._pieces)
-        at = 0 if self.synced or not pieces else pieces[0][0]
-        runs, missing, conflicting = [bytearray()], 0, 0
-        for position, start, end in pieces:
-            if position > at:
-                missing += position - at
-                runs.append(bytearray())
-                at = position
-            overlap = min(at - position, end - start)
-            if overlap and _differs(runs[-1], at - position, data[start : start + overlap]):
-                conflicting += overlap
-            runs[-1] += data[start + overlap : end]
-            at += end - start - overlap
+    def finish(self, reset: bool) -> None:
+        """No more segments come; `reset` is whether either end sent a RST."""
+        while self._ahead:
+            self._give_up()
         # What the other end acknowledged was sent, and so was all before a FIN; the FIN itself counts as one byte.
         sent = self.acked if self.fin is None else max(self.fin, self.acked - 1)
-        missing += max(sent - at, 0)
-        ended = self.fin is not None and not missing and not reset
-        return Stream(runs=runs, missing=missing, conflicting=conflicting, ended=ended)
+        self.missing += max(sent - self.next, 0)
+        self.ended = self.fin is not None and not self.missing and not reset
+        self._forget(len(self._history))
+        self._sink.finish(self.ended)
+
+    def _take(self, at: int, payload: bytes) -> None:
+        if at > self.next:
+            insort(self._ahead, (at, payload))
+            self._room.used += len(payload)
+            if self._room.full or _end(self._ahead) - self.next > _AHEAD:
+                self._give_up()
+            return
+        self._deliver(at, payload)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        while self._ahead and self._ahead[0][0] <= self.next:
+            at, payload = self._ahead.pop(0)
+            self._room.used -= len(payload)
+            self._deliver(at, payload)
+
+    def _give_up(self) -> None:
+        """The bytes before the first of those ahead do not come any more."""
+        hole = self._ahead[0][0] - self.next
+        self.missing += hole
+        self._sink.skip(hole)
+        self._forget(len(self._history))
+        self.next += hole
+        self._catch_up()
+
+    def _deliver(self, at: int, payload: bytes) -> None:
+        overlap = min(self.next - at, len(payload))
+        if overlap:
+            self._compare(at, payload[:overlap])
+        if fresh := payload[overlap:]:
+            self._sink.feed(fresh)
+            self._history += fresh
+            self.next += len(fresh)
+            self._room.used += len(fresh)
+            self._trim()
+
+    def _compare(self, at: int, again: bytes) -> None:
+        """Bytes that came again must be those of before; what is from before the stream never is."""
+        start = at - (self.next - len(self._history))
+        kept = self._history[max(start, 0) : max(start + len(again), 0)]
+        if (at < 0 and self.synced) or kept != again[max(-start, 0) :]:
+            self.conflicting += len(again)
+        elif start < 0:
+            self.uncompared += min(-start, len(again))
+
+    def _trim(self) -> None:
+        """What is acknowledged hardly comes again."""
+        wanted = max(_KEPT, self.next - self.acked) if not self._room.full else 0
+        if len(self._history) > 2 * wanted:
+            self._forget(len(self._history) - wanted)
+
+    def _forget(self, count: int) -> None:
+        del self._history[:count]
+        self._room.used -= count
 
 
-def _differs(run: bytearray, back: int, again: bytes) -> bool:
-    """Whether bytes that came again are others than before; what is from before the stream always is."""
-    start = len(run) - back
-    return start < 0 or run[start : start + len(again)] != again
+def _end(ahead: list[tuple[int, bytes]]) -> int:
+    """Where the last of these pieces ends."""
+    at, payload = ahead[-1]
+    return at + len(payload)

@@ -15,7 +15,7 @@ from pathlib import Path
 from oracle import capture
 from oracle.verdict import Finding, Question, Verdict, judge
 
-from tlshub_core.verifying.flows import Flows
+from tlshub_core.verifying.flows import Flow, Flows
 from tlshub_core.verifying.keyring import Keyring
 from tlshub_core.verifying.keys import load
 from tlshub_core.verifying.packets import reader
@@ -106,12 +106,30 @@ class Wire:
 
     def streams(self, port: int) -> list[tuple[bytes, bytes]]:
         """Of each connection with that port, what the client sent and what the server sent, as it was on the wire."""
-        flows = Flows()
+        over = list[Flow[_Bytes]]()
+        flows = Flows(lambda client, server: (_Bytes(), _Bytes()), over.append)
         with opened(self._cut()) as pcap:
-            read, data = reader(pcap.link), pcap.data
-            for start, end, _ in pcap.packets():
-                segment = read(data, start, end)
+            for packet in pcap.packets():
+                segment = reader(packet.link)(packet.data, 0, len(packet.data))
                 if segment is not None and port in (segment.source_port, segment.destination_port):
-                    flows.add(segment)
-            both = [flow.streams(data) for flow in flows.all]
-        return [(b"".join(map(bytes, c.runs)), b"".join(map(bytes, s.runs))) for c, s in both]
+                    flows.add(segment, packet.data[segment.start : segment.end])
+        flows.finish()
+        over.sort(key=lambda flow: flow.number)
+        return [(bytes(client.content), bytes(server.content)) for client, server in (flow.sinks for flow in over)]
+
+
+class _Bytes:
+    """All of a stream that was captured."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes."""
+        self.content += chunk
+
+    def skip(self, count: int) -> None:
+        """A hole, which a test that looks at bytes finds by what is missing."""
+
+    def finish(self, ended: bool) -> None:
+        """No more come."""

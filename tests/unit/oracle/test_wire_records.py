@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle.verdict import Question
 
-from tests.unit.oracle.wiretap import MARKER, Packet, Talk, finding_on, record, verdict_on
+from tests.unit.oracle.wiretap import MARKER, Packet, Talk, finding_on, parse, pieces, record, verdict_on
 from tlshub_core.verifying.packets import FIN, RST
-from tlshub_core.verifying.records import parse
+from tlshub_core.verifying.records import Records
 
 SIZES = st.lists(st.sampled_from([1, 2, 17, 300, 16384, 16640]) | st.integers(1, 600), max_size=6)
 # No byte of it begins a record.
@@ -20,14 +20,15 @@ CLEAR = st.text("abc \n\0\x16\x15\x03", min_size=1, max_size=60).map(str.encode)
 @given(SIZES, st.booleans())
 def test_records_alone_have_no_clear_byte(sizes: list[int], ended: bool) -> None:
     found = parse(b"".join(map(record, sizes)), ended)
-    assert (len(found.spans), found.clear, found.partial) == (len(sizes), 0, 0)
-    assert [end - start - 5 for start, end in found.spans] == sizes
+    assert (found.records, found.clear, found.partial) == (len(sizes), 0, 0)
+    assert (found.protected, found.ranges) == (sum(sizes) + 5 * len(sizes), [])
 
 
 @given(SIZES, CLEAR, SIZES)
 def test_clear_bytes_between_records_are_counted(before: list[int], clear: bytes, after: list[int]) -> None:
     found = parse(b"".join(map(record, before)) + clear + b"".join(map(record, after)), True)
-    assert (len(found.spans), found.clear) == (len(before) + len(after), len(clear))
+    assert (found.records, found.clear) == (len(before) + len(after), len(clear))
+    assert found.ranges == [(sum(before) + 5 * len(before), len(clear))]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_clear_bytes_between_records_are_counted(before: list[int], clear: bytes
 )  # fmt: skip
 def test_other_records_are_clear_bytes(wrong: bytes) -> None:
     found = parse(record(20) + wrong + record(30), True)
-    assert (len(found.spans), found.clear) == (2, len(wrong))
+    assert (found.records, found.clear) == (2, len(wrong))
 
 
 @given(SIZES, st.integers(1, 600), st.data())
@@ -59,7 +60,51 @@ def test_clear_text_that_holds_what_begins_a_record_stays_clear() -> None:
 @given(st.binary(max_size=300), st.booleans())
 def test_every_byte_is_somewhere(stream: bytes, ended: bool) -> None:
     found = parse(stream, ended)
-    assert sum(end - start for start, end in found.spans) + found.clear + found.partial == len(stream)
+    assert found.protected + found.clear + found.partial == found.size == found.at == len(stream)
+
+
+# What streams are made of where it matters where they are cut: records, parts of them, and what looks like one.
+PIECES = st.sampled_from([b"\x17\x03\x03", b"\x17", b"\x16\x03\x01\0\2\1x", b"\x15\x03\x03\0\2xx", b"\x17\x03\x03\0\5"])
+STREAMS = st.lists(PIECES | CLEAR | st.integers(1, 40).map(record) | st.binary(max_size=8), max_size=8).map(b"".join)
+
+
+@given(STREAMS, st.lists(st.integers(0, 120), max_size=9), st.booleans())
+def test_it_is_the_same_however_the_stream_is_cut(stream: bytes, cuts: list[int], ended: bool) -> None:
+    whole, cut = parse(stream, ended), parse(stream, ended, cuts)
+    names = ("records", "protected", "clear", "partial", "lost", "ranges", "framed", "hello", "at")
+    assert [getattr(cut, name) for name in names] == [getattr(whole, name) for name in names]
+
+
+@given(STREAMS, st.lists(st.integers(0, 120), max_size=9))
+def test_no_more_is_kept_than_a_record(stream: bytes, cuts: list[int]) -> None:
+    records = Records()
+    for piece in pieces(stream, cuts):
+        records.feed(piece)
+        assert len(records._buffer) < 5 + 16640 + 5
+
+
+def test_a_handshake_of_the_applications_own_is_told_from_clear_text() -> None:
+    hello, finished = b"\x16\x03\x01\0\5\1abcd", b"\x14\x03\x03\0\1\1"
+    found = parse(hello + finished + record(50), True)
+    assert (found.framed, found.hello, found.clear, found.records) == (True, True, 16, 1)
+    answer = parse(b"\x16\x03\x03\0\5\2abcd" + record(50), True)
+    assert (answer.framed, answer.hello) == (True, False)
+    for other in (record(9) + hello, hello + b"GET / HTTP/1.1", b"GET / HTTP/1.1" + hello, b"", hello[:-1], b"\x16"):
+        assert not (parse(other, True).framed and parse(other, True).hello), other
+
+
+def test_ranges_in_clear_are_named_up_to_a_number() -> None:
+    found = parse(b"".join(b"clear" + 2 * record(5) for _ in range(20)), True)
+    assert (found.clear, len(found.ranges), found.ranges[:2]) == (100, 16, [(0, 5), (25, 5)])
+
+
+def test_what_is_behind_a_hole_is_lost() -> None:
+    records = Records()
+    records.feed(record(5) + b"\x17\x03")
+    records.skip(7)
+    records.feed(record(5))
+    records.finish(True)
+    assert (records.records, records.lost, records.clear, records.at) == (1, 12, 0, 19)
 
 
 def test_a_clear_byte_before_the_first_record_is_counted() -> None:

@@ -18,6 +18,7 @@ from oracle.verdict import Finding, Question, Verdict, judge
 from tlshub_core.verifying.keyring import Keyring
 from tlshub_core.verifying.packets import ACK, FIN, SYN
 from tlshub_core.verifying.pcap import opened
+from tlshub_core.verifying.records import Records
 
 MARKER = b"the-marker-of-this-test"
 
@@ -119,6 +120,21 @@ def finding_on(packets: Sequence[Packet]) -> Finding:
     """What is found about the one connection of the segments."""
     (finding,) = verdict_on(packets).findings
     return finding
+
+
+def pieces(content: bytes, cuts: Iterable[int]) -> list[bytes]:
+    """The content, cut at these positions."""
+    edges = [0, *sorted({cut for cut in cuts if 0 < cut < len(content)}), len(content)]
+    return [content[a:b] for a, b in pairwise(edges)]
+
+
+def parse(stream: bytes, ended: bool, cuts: Iterable[int] = ()) -> Records:
+    """What a stream is made of that comes in such pieces."""
+    records = Records()
+    for piece in pieces(stream, cuts):
+        records.feed(piece)
+    records.finish(ended)
+    return records
 
 
 def record(size: int, fill: bytes = b"\xaa") -> bytes:

@@ -60,6 +60,7 @@ def row(connection: Connection, state: str) -> FlowRow:
         pid=pid,
         comm=comm,
         state=state,
+        reason=connection.ending.reason.value if connection.ending.reason else "",
         rule=flow.rule,
         mode=flow.mode.name.lower(),
         provider=connection.provider if flow.mode > Mode.OBSERVE else "",

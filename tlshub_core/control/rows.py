@@ -46,7 +46,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRow:
-    """A connection; `pid` is 0 where nobody is known to have it, `hold_ms` how long its owner waits or waited."""
+    """A connection; `pid` is 0 where nobody is known to have it, `hold_ms` how long its owner waits or waited.
+
+    `reason` is why it is in clear, or refused; empty where it is neither, or where nobody said.
+    """
 
     id: str
     side: str
@@ -56,6 +59,7 @@ class FlowRow:
     pid: int
     comm: str
     state: str
+    reason: str
     rule: str
     mode: str
     provider: str

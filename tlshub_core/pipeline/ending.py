@@ -22,7 +22,7 @@ TRANSLATED = "its address may have been translated on the way: another one was p
 
 
 class Ending:
-    """What became of a connection (`outcome`), and the socket that was taken for it, if one was."""
+    """What became of a connection (`outcome`) and why, and the socket that was taken for it, if one was."""
 
     def __init__(
         self, tools: Tools, flow: Flow, owners: Owners, established: asyncio.Future[FlowEstablished], born_ns: int
@@ -31,6 +31,7 @@ class Ending:
         self._born_ns, self._translated = born_ns, False
         self._may_go_in_clear = flow.mode is Mode.PREFER and flow.side is Side.SERVER
         self.outcome: State | None = None
+        self.reason: Reason | None = None
         self.socket: socket | None = None
 
     def state(self) -> State | None:
@@ -50,12 +51,12 @@ class Ending:
         error = self._suspected(error)
         reason = getattr(error, "reason", Reason.UNSUPPORTED if isinstance(error, Unsupported) else Reason.DEADLINE)
         if release.clear(self._tools.backend, flow.cookie, flow.mode, error):
-            self._cleared()
+            self._cleared(reason)
             if self._may_go_in_clear:
                 self._tools.promises.let_go(flow.tuple, flow.deadline_ns)
             self._tools.agent.emit(events.ReleasedClear(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
             return
-        self._refuse()
+        self._refuse(reason)
         self._tools.agent.emit(events.Refused(time_ns=now, flow=flow.id, reason=reason, detail=str(error)))
 
     @contextmanager
@@ -85,7 +86,7 @@ class Ending:
         """Whether the programs put it in clear, as was agreed with the peer, before the agent heard of it at all."""
         if self.state() is not State.CLEAR:
             return False
-        self.outcome = State.CLEAR
+        self.outcome, self.reason = State.CLEAR, Reason.PASSTHROUGH
         return True
 
     def left_alone(self) -> None:
@@ -93,7 +94,7 @@ class Ending:
         before = self._tools.backend.move(self._flow.cookie, State.NEW, State.CLEAR)
         if before is not State.NEW:
             return
-        self._cleared()
+        self._cleared(Reason.PASSTHROUGH)
         now, why = time.monotonic_ns(), "the application speaks TLS itself"
         clear = events.ReleasedClear(time_ns=now, flow=self._flow.id, reason=Reason.PASSTHROUGH, detail=why)
         self._tools.agent.emit(clear)
@@ -104,10 +105,10 @@ class Ending:
         if state is self.outcome:
             return  # the agent came to the same end first, and said so
         if state is State.CLEAR:
-            self._cleared()
+            self._cleared(reason)
             self._tools.agent.emit(events.ReleasedClear(time_ns=now, flow=self._flow.id, reason=reason, detail=detail))
         else:
-            self._refuse()
+            self._refuse(reason)
             self._tools.agent.emit(events.Refused(time_ns=now, flow=self._flow.id, reason=reason, detail=detail))
 
     def abandon(self, reason: Reason) -> None:
@@ -117,17 +118,17 @@ class Ending:
 
     def close(self) -> None:
         """Reset a connection that is open; whoever calls says why."""
-        self._refuse()
+        self._refuse(None)
 
-    def _cleared(self) -> None:
-        self.outcome = State.CLEAR
+    def _cleared(self, reason: Reason) -> None:
+        self.outcome, self.reason = State.CLEAR, reason
         sock = self._owners.try_take() if self._established.done() else None
         if sock is not None:
             release.wake(sock)
             descriptor.let_go(sock)
 
-    def _refuse(self) -> None:
-        self.outcome = State.REFUSED
+    def _refuse(self, reason: Reason | None) -> None:
+        self.outcome, self.reason = State.REFUSED, reason
         sock = self.socket or self._owners.try_take()
         backend, destroyer = self._tools.backend, self._tools.destroyer
         release.refuse(backend, self._flow.cookie, self._flow.tuple, self._flow.side, sock, destroyer)

@@ -36,8 +36,8 @@ _STATUS = answers.StatusAnswer(
 )  # fmt: skip
 _FLOW = answers.FlowRow(
     id="00000000-0000-0000-0000-000000000007", side="client", client="10.1.0.1:40000", server="[fd00::1]:80",
-    peer="node-b", pid=7, comm="curl", state="open", rule="web", mode="require", provider="openssl",
-    cipher="aes-gcm-128", age_ms=100, hold_ms=2,
+    peer="node-b", pid=7, comm="curl", state="open", reason="", rule="web", mode="require",
+    provider="openssl", cipher="aes-gcm-128", age_ms=100, hold_ms=2,
 )  # fmt: skip
 _RULE = answers.RuleRow(
     rule="web", mode="require", direction="both", ports="80", peer="", process="", passthrough="", provider="openssl"

@@ -78,8 +78,8 @@ def test_wrong_answers_are_named(tmp_path: Path, answer: bytes, message: str) ->
 
 def test_rows_come_before_the_answer_they_belong_to(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
-    row = b'{"id":"i","side":"client","client":"c","server":"s","peer":"","pid":0,"comm":"","state":"open","rule":"r",'
-    row += b'"mode":"require","provider":"p","cipher":"","age_ms":1,"hold_ms":0}'
+    row = b'{"id":"i","side":"client","client":"c","server":"s","peer":"","pid":0,"comm":"","state":"open",'
+    row += b'"reason":"","rule":"r","mode":"require","provider":"p","cipher":"","age_ms":1,"hold_ms":0}'
     answer = b'{"rows":[' + row + b"," + row + b']}\n{"rows":[' + row + b']}\n{"answer":{"total":9,"flows":[]}}\n'
     with answering(path, answer):
         found = ask(path, Flows(state="", limit=3), FlowsAnswer, "flows")

@@ -104,12 +104,15 @@ async def test_ends_are_counted_by_state(tmp_path: Path) -> None:
     cookies = [backend.begin(Side.CLIENT, out(port)) for port in (1, 2, 3)]
     await home.node.settle()
     backend.decide(cookies[0], State.REFUSED, Reason.DEADLINE)
-    backend.decide(cookies[1], State.CLEAR, Reason.DEADLINE)
+    backend.decide(cookies[1], State.CLEAR, Reason.NO_AGENT)
     await home.node.settle()
     found = await status(home)
     assert found.flows == {"refused": 1, "clear": 1, "new": 1}
     assert (found.totals.refused, found.totals.released_clear, found.totals.secured) == (1, 1, 0)
     assert [(await flows(home, state))[0] for state in ("refused", "clear", "held", "open", "")] == [1, 1, 1, 0, 3]
+    assert {row.state: row.reason for row in (await flows(home))[1]} == {
+        "refused": "deadline", "clear": "no-agent", "new": ""
+    }  # fmt: skip
 
 
 async def test_observed_flows_are_clear(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ enum state { NEW = 1, ASKED, ARMED, INSTALLING, OPEN, REFUSED, CLEAR };
 enum side { CLIENT = 1, SERVER = 2 };
 enum call { RECEIVES, SENDS, SHUTS_DOWN }; // into a held socket
 enum mode { BYPASS, OBSERVE, PREFER, REQUIRE };
-enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL, PASSTHROUGH, NOT_TLS, UNATTENDED };
+enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL, PASSTHROUGH, NOT_TLS, UNATTENDED, REPAIR, KERNEL_SOCKET };
 enum first { TLS_FIRST = 1, OTHER_FIRST };
 
 struct address { u64 word[2]; }; // network byte order, IPv4 as IPv4-mapped IPv6

@@ -47,10 +47,26 @@ static __always_inline void report(u64 cookie, const struct flow *f)
     emit(&e, sizeof(e));
 }
 
-static __always_inline bool is_mptcp(struct bpf_sock_ops *s)
+// Put together by its program (CRIU): the other end has begun long ago, and will not begin anew.
+static __always_inline bool in_repair(struct bpf_sock_ops *s)
 {
     struct tcp_sock *tp = socket_in(s);
-    return tp && bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
+    return tp && BPF_CORE_READ_BITFIELD_PROBED(tp, repair);
+}
+
+// Why a socket can take no TLS, or 0: that of MPTCP's program is another one, and one that the kernel connects for itself
+// (NFS, CIFS, 9p) has no descriptor by which it could be had.
+static __always_inline u32 unfit(struct bpf_sock_ops *s)
+{
+    struct tcp_sock *tp = socket_in(s);
+    if (!tp)
+        return 0;
+    if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
+        return MPTCP;
+    if (in_repair(s))
+        return REPAIR;
+    bool connects = s->op == BPF_SOCK_OPS_TCP_CONNECT_CB;
+    return connects && !BPF_CORE_READ((struct sock *)tp, sk_socket, file) ? KERNEL_SOCKET : 0;
 }
 
 // Whether the peer's agent may be relied upon to answer at once. A session says little: an agent that hangs keeps it, and
@@ -97,7 +113,7 @@ static __always_inline u32 decided_first(struct bpf_sock_ops *s, const struct se
         return 0;
     if (c->unattended && c->unattended == c->life)
         return UNATTENDED;
-    return is_mptcp(s) ? MPTCP : 0;
+    return unfit(s);
 }
 
 static __always_inline u32 first_state(u8 mode, bool owed, u32 why)
@@ -181,9 +197,13 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
         f.owner = connector();
         owner = &f.owner;
     }
-    struct row *r = rule_of(&f.tuple, side, owner);
+    struct row *r = rule_of(&f.tuple, f.side, owner);
+    if (!r && owner && in_repair(s)) { // both ends of a connection are put together by connect()
+        f.side = SERVER;
+        r = rule_of(&f.tuple, SERVER, 0);
+    }
     struct settings *c = config();
-    bool owed = side == SERVER && promised(&f.tuple, now);
+    bool owed = f.side == SERVER && promised(&f.tuple, now);
     if (!c || (!owed && (!r || r->mode == BYPASS))) {
         none_of_ours(s);
         return;

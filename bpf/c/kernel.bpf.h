@@ -72,6 +72,7 @@ struct tcp_sock {
     struct inet_connection_sock inet_conn;
     u8 bpf_sock_ops_cb_flags;
     bool is_mptcp;
+    u8 repair : 1;
     u32 rcv_nxt, copied_seq, write_seq;
     u64 bytes_received, bytes_acked;
 };

@@ -97,7 +97,8 @@ class FlowSpoke:
 class FlowDecided:
     """The programs decided alone: now REFUSED or CLEAR.
 
-    By deadline, MPTCP, simultaneous open, full table; passthrough that was agreed on, or that turned out not to be TLS.
+    By deadline, a socket that can take no KTLS, simultaneous open, full table; passthrough that was agreed on, or that
+    turned out not to be TLS.
     """
 
     cookie: int

@@ -30,6 +30,8 @@ class Reason(Enum):
     KTLS_UNAVAILABLE = "ktls-unavailable"
     ULP_PRESENT = "ulp-present"
     MPTCP = "mptcp"
+    REPAIR = "repair"
+    KERNEL_SOCKET = "kernel-socket"
     SIMULTANEOUS_OPEN = "simultaneous-open"
     TABLE_FULL = "table-full"
     PASSTHROUGH = "passthrough"

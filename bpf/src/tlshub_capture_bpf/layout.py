@@ -62,6 +62,8 @@ _REASONS = {
     4: Reason.TABLE_FULL,
     5: Reason.PASSTHROUGH,
     6: Reason.NOT_TLS,
+    8: Reason.REPAIR,
+    9: Reason.KERNEL_SOCKET,
 }
 _SIDE_BIT = {Side.CLIENT: 1, Side.SERVER: 2}
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 import threading
@@ -14,6 +15,7 @@ from tlshub_core.types.capture import Owner
 
 SO_COOKIE = 57
 SYS_PIDFD_GETFD = 438  # the same number on all architectures, as of all calls since 5.0
+PIDFD_THREAD = os.O_EXCL  # since Linux 6.9
 _COOKIE = struct.Struct("=Q")
 _LINGER = struct.Struct("=ii")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -25,12 +27,24 @@ def take(owner: Owner, cookie: int) -> socket | None:
     Descriptors are reused within microseconds, so a duplicate counts only if its SO_COOKIE is the flow's. Raises
     PermissionError where the agent may not look into the process (it needs CAP_SYS_PTRACE).
     """
+    found = _take(owner.pid, 0, owner, cookie)
+    if found is not None:
+        return found
+    others = (_take(thread, PIDFD_THREAD, owner, cookie) for thread in _left_behind(owner.pid))
+    return next((one for one in others if one is not None), None)
+
+
+def _take(task: int, flags: int, owner: Owner, cookie: int) -> socket | None:
     try:
-        pidfd = os.pidfd_open(owner.pid)
+        pidfd = os.pidfd_open(task, flags)
     except ProcessLookupError:
         return None
+    except OSError as error:
+        if error.errno == errno.EINVAL and flags:  # a kernel that knows no descriptors of threads
+            return None
+        raise
     try:
-        for fd in _candidates(owner):
+        for fd in _candidates(task, owner):
             found = _duplicate(pidfd, fd)
             if found is not None and cookie_of(found) == cookie:
                 return found
@@ -41,12 +55,22 @@ def take(owner: Owner, cookie: int) -> socket | None:
         os.close(pidfd)
 
 
-def _candidates(owner: Owner) -> Iterator[int]:
+def _left_behind(pid: int) -> list[int]:
+    """The threads of a process whose main one has ended: they have the descriptors that it gave up."""
+    try:
+        if os.listdir(f"/proc/{pid}/fd"):
+            return []
+        return [int(name) for name in os.listdir(f"/proc/{pid}/task") if int(name) != pid]
+    except OSError:  # the process has ended, or may not be looked into
+        return []
+
+
+def _candidates(task: int, owner: Owner) -> Iterator[int]:
     """The descriptor that was reported, then every other one that may be this socket."""
     if owner.fd >= 0:
         yield owner.fd
     wanted = f"socket:[{owner.inode}]" if owner.inode else "socket:["
-    folder = f"/proc/{owner.pid}/fd"
+    folder = f"/proc/{task}/fd"
     try:
         names = os.listdir(folder)
     except FileNotFoundError:

@@ -6,7 +6,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +86,33 @@ def test_a_dead_process_has_no_socket(child: subprocess.Popen[bytes], link: Link
     child.wait()
     assert zombie
     assert not take(child.pid, link.cookie, fd=link.client.fileno())
+
+
+HEADLESS = """
+import ctypes, sys, threading
+threading.Thread(target=sys.stdin.read).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_whose_main_thread_has_ended(link: Link) -> None:
+    """Its number names the ended thread, which has no descriptors; before Linux 6.9 the others cannot be asked."""
+    fd, pipes = link.client.fileno(), {"stdin": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-S", "-c", HEADLESS], **pipes, pass_fds=[fd]) as process:
+        while "Z (zombie)" not in Path(f"/proc/{process.pid}/status").read_text():
+            time.sleep(0.01)
+        before = len(os.listdir("/proc/self/fd"))
+        assert take(process.pid, link.cookie, fd=fd) is _can_ask_threads()
+        assert not take(process.pid, link.cookie + 1_000_000, fd=fd)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def _can_ask_threads() -> bool:
+    try:
+        os.close(os.pidfd_open(threading.get_native_id(), descriptor.PIDFD_THREAD))
+    except OSError:
+        return False
+    return True
 
 
 def test_cookie_of_no_socket_is_zero() -> None:

@@ -135,7 +135,7 @@ def _written(value: Any) -> Any:
         return value.name.lower()
     if isinstance(value, tuple):
         return [_written(one) for one in value]
-    return str(value) if isinstance(value, Path) else value
+    return str(value) if isinstance(value, (Path, IPv4Address, IPv6Address)) else value
 
 
 def _either(values: Any) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tlshub_core.benching.work import Ready
 from tlshub_core.control import answers, requests
 from tlshub_core.control.client import CommandError, ask
+from tlshub_core.control.rows import FlowRow
 from tlshub_core.types.errors import Unavailable
 
 LOCAL = "local"  # whose keys an agent makes itself where both ends are its node's
@@ -84,7 +85,7 @@ class Agents:
             if row.state != "clear":
                 raise Unavailable(f"rule '{row.rule}' captures it: choose ports that no rule names, with '--port'")
 
-    def _rows(self) -> Mapping[str, answers.FlowRow]:
+    def _rows(self) -> Mapping[str, FlowRow]:
         found = ask(self.own, requests.Flows(state="", limit=_MANY), answers.FlowsAnswer, "flows")
         return {row.client: row for row in found.flows if row.side == "client"}
 

@@ -20,6 +20,7 @@ from tlshub_core.cli import ctl_tables
 from tlshub_core.control import answers, client, requests, wire
 from tlshub_core.control.client import CommandError
 from tlshub_core.control.requests import Request
+from tlshub_core.control.rows import FlowRow
 from tlshub_core.events.human import printable
 
 _PROVIDER = answers.ProviderRow(name="openssl", summary="sessions by OpenSSL", default=True, allowed=False)
@@ -34,7 +35,7 @@ _STATUS = answers.StatusAnswer(
         lost_in_sinks=7,
     ),
 )  # fmt: skip
-_FLOW = answers.FlowRow(
+_FLOW = FlowRow(
     id="00000000-0000-0000-0000-000000000007", side="client", client="10.1.0.1:40000", server="[fd00::1]:80",
     peer="node-b", pid=7, comm="curl", state="open", reason="", rule="web", mode="require",
     provider="openssl", cipher="aes-gcm-128", age_ms=100, hold_ms=2,

@@ -20,7 +20,7 @@ from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import NOBODY_WAITS_NS, FlowEstablished, FlowSeen, State
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable
-from tlshub_core.types.flow import Flow, Side
+from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.keys import FlowKeys
 
 CONNECT_PATIENCE_NS = 300_000_000_000  # longer than TCP itself tries to connect or to be accepted
@@ -108,10 +108,12 @@ class Connection:
     async def _turn(self) -> None:
         """In a crowd; the time until it comes is none of the peer's.
 
-        Where the SYN has gone it counts: the other end is there, and may give up and go in clear at the same deadline.
+        Where it is only preferred, and the SYN has gone, it counts: the other end is there, most likely under the same
+        rule, and goes in clear at the same deadline.
         """
         began, server = time.monotonic_ns(), self.flow.side is Side.SERVER
-        if await self._tools.turns.take(urgent=server) and (server or self.seen.syn_held):
+        counts = self.flow.mode is Mode.PREFER and not (server or self.seen.syn_held)
+        if await self._tools.turns.take(urgent=server) and not counts:
             waited = time.monotonic_ns() - began
             self.flow = replace(self.flow, deadline_ns=self.flow.deadline_ns + waited)
 

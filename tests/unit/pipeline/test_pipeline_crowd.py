@@ -14,7 +14,7 @@ from tlshub_core.testing.node import ISNS, Link, MemoryNode
 from tlshub_core.testing.scripted import Script
 from tlshub_core.types import events
 from tlshub_core.types.capture import State
-from tlshub_core.types.flow import Flow, Side
+from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import Pending
 
 CROWD, SLOW_S, HANDSHAKE_NS = 8 * AT_ONCE, 0.01, 1_000_000_000
@@ -60,9 +60,11 @@ async def test_the_time_before_its_turn_is_not_the_connections(
     assert len(node.said(events.Secured)) == CROWD and not node.said(events.Refused)
 
 
-async def test_it_is_its_own_where_the_syn_has_gone(links: list[Link], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_it_is_only_preferred_and_the_syn_has_gone_it_is(
+    links: list[Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tlshub_core.testing.node.HANDSHAKE_NS", HANDSHAKE_NS)
-    node = MemoryNode(script=Script(wait=asyncio.Event()))
+    node = MemoryNode(Mode.PREFER, Script(wait=asyncio.Event()))
     for link in links:
         node.backend.warm_peers[link.tuple4.server] = True
     begin(node, links)

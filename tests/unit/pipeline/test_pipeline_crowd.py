@@ -17,7 +17,7 @@ from tlshub_core.types.capture import State
 from tlshub_core.types.flow import Flow, Mode, Side
 from tlshub_core.types.interfaces import Pending
 
-CROWD, SLOW_S, HANDSHAKE_NS = 8 * AT_ONCE, 0.01, 1_000_000_000
+CROWD, SLOW_S, HANDSHAKE_NS = 8 * AT_ONCE, 0.03, 3_000_000_000
 Installed = list[tuple[int, Side, bool]]
 
 

@@ -56,6 +56,7 @@ wheels:
 reference: ## docs/reference/*.md, after a change of what plugins meet, or of the configuration
 	@mkdir -p build
 	@$(BIN)/python docs/reference/make.py >build/plugins.md && mv build/plugins.md docs/reference/plugins.md
+	@$(BIN)/python docs/reference/schema.py >build/events.schema.json && mv build/events.schema.json docs/reference/
 	@$(BIN)/python docs/reference/configuration.py >build/options.md && mv build/options.md docs/reference/configuration.md
 
 check-docs: ## links, names of files, commands and configurations in every page

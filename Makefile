@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
-.PHONY: demo test stress soak fuzz bench bench-native setup lint types unit lab-tests object wheels reference check-docs clean
+.PHONY: demo test stress soak fuzz bench bench-native setup lint types unit lab-tests object wheels reference docs check-docs clean
 
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
@@ -58,6 +58,9 @@ reference: ## docs/reference/*.md, after a change of what plugins meet, or of th
 	@$(BIN)/python docs/reference/make.py >build/plugins.md && mv build/plugins.md docs/reference/plugins.md
 	@$(BIN)/python docs/reference/schema.py >build/events.schema.json && mv build/events.schema.json docs/reference/
 	@$(BIN)/python docs/reference/configuration.py >build/options.md && mv build/options.md docs/reference/configuration.md
+
+docs: ## build/docs: all pages as HTML, which needs no network to be read
+	@$(BIN)/python docs/site_of_pages.py
 
 check-docs: ## links, names of files, commands and configurations in every page
 	@$(BIN)/python docs/check.py

@@ -57,6 +57,8 @@ class Page:
     links: tuple[Span, ...]
     tables: tuple[tuple[int, int], ...]
     """Columns and rows of each table."""
+    items: int
+    """Items of lists."""
 
 
 def slug(text: str) -> str:
@@ -81,6 +83,7 @@ def parse(path: Path, text: str) -> Page:
         codes=tuple(Span(line=line, section=at, text=one.content) for line, at, one in spans if _is_code(one)),
         links=tuple(Span(line=line, section=at, text=where) for line, at, one in spans if (where := _target(one))),
         tables=tuple(_tables(tokens)),
+        items=sum(token.type == "list_item_open" for token in tokens),
     )
 
 

@@ -36,6 +36,11 @@ class Repository:
         """All Markdown files."""
         return tuple(read(self.root / file) for file in sorted(self.files) if file.endswith(".md"))
 
+    @cached_property
+    def anchors(self) -> dict[str, frozenset[str]]:
+        """Where links may lead within each page."""
+        return {self.name(page.path): frozenset(one.anchor for one in page.headings) for page in self.pages}
+
     def name(self, path: Path) -> str:
         """The path from the root."""
         return path.relative_to(self.root).as_posix()

@@ -35,7 +35,8 @@ path = "pods.conf"
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    texts = {"page.md": GOOD, "other.md": "# Deep\n\n# Deep\n", "code/one.py": "", "Makefile": "docs:\n"}
+    other = "# Deep\n\n# Deep\n\n[back](page.md)\n"
+    texts = {"page.md": GOOD, "other.md": other, "code/one.py": "", "Makefile": "docs:\n"}
     for name, text in texts.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -101,3 +102,9 @@ def test_anchors_are_those_of_github(tmp_path: Path, heading: str, anchor: str) 
 
 def test_a_slug_keeps_what_two_blanks_make() -> None:
     assert slug("a - b") == "a---b"
+
+
+def test_a_page_that_nobody_links_is_found(repository: Repository) -> None:
+    (repository.root / "other.md").write_text("# Deep\n\n# Deep\n")
+    (fault,) = faults(Repository(repository.root, repository.files))
+    assert str(fault) == "page.md:1: no other page links to this one: nobody will find it"

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 from checking.page import parse
-from checking.repository import ROOT, Repository
-from checking.translations import differences
+from checking.repository import ROOT, Repository, here
+from checking.translations import TRANSLATIONS, differences
 
 ENGLISH = """\
 # Title
@@ -65,3 +65,7 @@ def test_a_difference_is_found(old: str, new: str, line: int, message: str) -> N
     assert CHINESE.count(old) == 1
     ((at, what),) = found(CHINESE.replace(old, new))
     assert at in (line, 1) and message in what
+
+
+def test_every_translation_and_its_original_are_there() -> None:
+    assert {*TRANSLATIONS, *TRANSLATIONS.values()} <= here().files

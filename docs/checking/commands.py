@@ -26,9 +26,9 @@ _FORM = re.compile(r"[\[\]|…]|\.\.\.|\bCOMMAND\b")
 def faults(page: Page, repository: Repository) -> Iterator[Fault]:
     """Each command that would be refused, in blocks of shell and in spans of code that are a whole command."""
     targets = _targets(repository)
-    for line, text in _lines(page):
+    for line, text, complete in _lines(page):
         for words in commands(text):
-            if problem := _problem(words, targets):
+            if problem := _problem(words, targets, complete):
                 yield Fault(page=repository.name(page.path), line=line, message=problem)
 
 
@@ -47,14 +47,16 @@ def commands(line: str) -> Iterator[Sequence[str]]:
         call = []
 
 
-def _lines(page: Page) -> Iterator[tuple[int, str]]:
+def _lines(page: Page) -> Iterator[tuple[int, str, bool]]:
+    """Line number, text, and whether it has to be complete: in the middle of a sentence a command is named only."""
     for block in page.blocks:
         if block.language in SHELL:
             first = block.line + (block.language != INDENTED)
-            yield from enumerate(block.text.replace("\\\n", " ").splitlines(), first)
+            lines = block.text.replace("\\\n", " ").splitlines()
+            yield from ((number, text, True) for number, text in enumerate(lines, first))
     for code in page.codes:
         if code.text.startswith((f"{PROGRAM} ", "make ")) and not _FORM.search(code.text):
-            yield code.line, code.text
+            yield code.line, code.text, False
 
 
 def _before_a_command(word: str) -> bool:
@@ -75,14 +77,14 @@ def _arguments(words: Sequence[str]) -> Iterator[str]:
         yield word
 
 
-def _problem(words: Sequence[str], targets: frozenset[str]) -> str:
+def _problem(words: Sequence[str], targets: frozenset[str], complete: bool) -> str:
     if words[0] == PROGRAM:
-        return _refused(words[1:])
+        return _refused(words[1:], complete)
     wrong = [word for word in words[1:] if "=" not in word and not word.startswith("-") and word not in targets]
     return f"the Makefile has no target '{wrong[0]}'" if wrong else ""
 
 
-def _refused(arguments: Sequence[str]) -> str:
+def _refused(arguments: Sequence[str], complete: bool) -> str:
     """What click says to the call; nothing of it is carried out."""
     context: click.Context | None = None
     command: click.Command = main
@@ -98,6 +100,8 @@ def _refused(arguments: Sequence[str]) -> str:
     except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError):
         return ""  # '--help', '--version'; a group's name
     except click.ClickException as error:
+        if isinstance(error, click.MissingParameter) and not complete:
+            return ""
         return f"'{PROGRAM} {shlex.join(arguments)}' would be refused: {error.format_message()}"
 
 

@@ -16,6 +16,7 @@ GOOD = """\
 
 See [below](#a-second--heading), [this](other.md#deep-1), [a folder](code) and [elsewhere](https://example.org).
 `code/one.py` and `one.py` are there, `code/*.py` too; `build/made.json` and `code/NAME` are no files of ours.
+The command `tlshub-capture pki init` is named only.
 
 ## A second & heading
 
@@ -68,17 +69,19 @@ def test_a_good_page_has_no_fault(repository: Repository) -> None:
         (names, "`code/one.py`", "`code/two.py`", 4, "'code/two.py' looks like a file of the repository"),
         (names, "`one.py`", "`two.py`", 4, "'two.py' looks like a file"),
         (names, "`code/*.py`", "`code/*.toml`", 4, "'code/*.toml' looks like a file"),
-        (fences, "```sh", "```", 8, "without a language"),
-        (commands, "bypass on", "bypass maybe", 9, "'maybe' is not one of 'on', 'off'"),
-        (commands, "--for 30", "--for soon", 9, "'soon' is not a valid integer"),
-        (commands, "ctl bypass", "ctl by-pass", 9, "No such command 'by-pass'"),
-        (commands, "make docs >", "make dogs >", 9, "the Makefile has no target 'dogs'"),
-        (commands, "pods NAME", "pods NAME OTHER", 12, "unexpected extra argument (OTHER)"),
-        (commands, "pods NAME", "pods --nmae", 12, "No such option"),
-        (configurations, 'path = "pods.conf"', "", 15, "plugin.podmap_file.path: Field required"),
-        (configurations, "plugin.podmap_file", "plugin.podmap", 15, "[plugin.podmap]: there is no such plugin"),
-        (configurations, "[plugin.podmap_file]\npath", "[capture]\nbackground", 15, "capture.background: Extra inputs"),
-        (configurations, "[plugin.podmap_file]", "[plugin.podmap_file", 15, "not TOML"),
+        (fences, "```sh", "```", 9, "without a language"),
+        (commands, "bypass on", "bypass maybe", 10, "'maybe' is not one of 'on', 'off'"),
+        (commands, "--for 30", "--for soon", 10, "'soon' is not a valid integer"),
+        (commands, "ctl bypass", "ctl by-pass", 10, "No such command 'by-pass'"),
+        (commands, "make docs >", "make dogs >", 10, "the Makefile has no target 'dogs'"),
+        (commands, "pods NAME", "pki init", 13, "Missing argument 'DIRECTORY'"),
+        (commands, "`tlshub-capture pki init`", "`tlshub-capture pki begin`", 5, "No such command 'begin'"),
+        (commands, "pods NAME", "pods NAME OTHER", 13, "unexpected extra argument (OTHER)"),
+        (commands, "pods NAME", "pods --nmae", 13, "No such option"),
+        (configurations, 'path = "pods.conf"', "", 16, "plugin.podmap_file.path: Field required"),
+        (configurations, "plugin.podmap_file", "plugin.podmap", 16, "[plugin.podmap]: there is no such plugin"),
+        (configurations, "[plugin.podmap_file]\npath", "[capture]\nbackground", 16, "capture.background: Extra inputs"),
+        (configurations, "[plugin.podmap_file]", "[plugin.podmap_file", 16, "not TOML"),
     ],
 )
 def test_a_fault_is_found(repository: Repository, check: object, old: str, new: str, line: int, message: str) -> None:

@@ -26,7 +26,7 @@ def command(config: Path | None, as_json: bool) -> None:
     """Check a configuration file, the plugins it names and their tables; show the compiled rules."""
     loaded = load(config or default_file())
     chosen = choose(loaded, Registry())
-    rules = asyncio.run(_compiled(loaded, chosen))
+    rules = asyncio.run(compiled(loaded, chosen))
     rows = [tuple(getattr(row, name) for name in _COLUMNS) for row in rule_rows(rules, lambda _: "")]
     if as_json:
         print_json({**_summary(loaded, chosen), "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows]})
@@ -37,7 +37,8 @@ def command(config: Path | None, as_json: bool) -> None:
     click.echo(f"'{loaded.file}' is in order: {len(rules.names)} rules, {len(rows)} rows")
 
 
-async def _compiled(config: Config, chosen: Chosen) -> RuleSet:
+async def compiled(config: Config, chosen: Chosen) -> RuleSet:
+    """The rules as the kernel gets them, pods as the mapping has them now."""
     if chosen.mapping is None:
         return compile_rules(config, None)
     mapping = config.make(chosen.mapping)

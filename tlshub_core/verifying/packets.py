@@ -10,6 +10,7 @@ from typing import NamedTuple
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 _IPV4, _IPV6, _VLANS = 0x0800, 0x86DD, frozenset({0x8100, 0x88A8})
 _TCP, _FRAGMENT, _AUTHENTICATION = 6, 44, 51
+_OTHERS = frozenset({17, 58})  # UDP, ICMPv6
 _EXTENSIONS = frozenset({0, 43, _FRAGMENT, _AUTHENTICATION, 60, 135})
 _U16 = struct.Struct(">H").unpack_from
 _TCP_HEADER = struct.Struct(">HHIIBB").unpack_from
@@ -88,7 +89,7 @@ def _ipv6(data: bytes, at: int, end: int) -> Segment | None:
     while protocol in _EXTENSIONS:
         if here + 8 > end:
             raise Unreadable
-        if protocol == _FRAGMENT and _U16(data, here + 2)[0] & 0xFFF9:
+        if protocol == _FRAGMENT and _U16(data, here + 2)[0] & 0xFFF9 and data[here] not in _OTHERS:
             raise Unreadable
         size = (data[here + 1] + 2) * 4 if protocol == _AUTHENTICATION else (data[here + 1] + 1) * 8
         protocol, here = data[here], here + (8 if protocol == _FRAGMENT else size)

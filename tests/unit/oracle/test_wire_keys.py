@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from oracle.verdict import Question, judge
 
-from tests.unit.oracle.wiretap import Packet, Talk, judged, pcap_of, sealed
+from tests.unit.oracle.wiretap import judged
+from tests.unit.verifying.frames import Packet, Talk, pcap_of, sealed
 from tlshub_core.verifying.decrypt import Opener
 from tlshub_core.verifying.keyring import Keyring
 from tlshub_core.verifying.keys import load

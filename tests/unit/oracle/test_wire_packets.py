@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.oracle.wiretap import MARKER, Packet, Talk, judged, pcap_of, record
+from tests.unit.oracle.wiretap import MARKER, judged
+from tests.unit.verifying.frames import Packet, Talk, pcap_of, record
 from tlshub_core.verifying.packets import SYN, Unreadable, reader
 from tlshub_core.verifying.pcap import PcapError, opened
 

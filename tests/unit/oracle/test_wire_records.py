@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle.verdict import Question
 
-from tests.unit.oracle.wiretap import MARKER, Packet, Talk, finding_on, parse, pieces, record, verdict_on
+from tests.unit.oracle.wiretap import MARKER, finding_on, verdict_on
+from tests.unit.verifying.frames import Packet, Talk, parse, pieces, record
 from tlshub_core.verifying.packets import FIN, RST
 from tlshub_core.verifying.records import Records
 

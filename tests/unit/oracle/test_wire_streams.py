@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.oracle.wiretap import MARKER, Packet, Talk, finding_on, record, verdict_on
+from tests.unit.oracle.wiretap import MARKER, finding_on, verdict_on
+from tests.unit.verifying.frames import Packet, Talk, record
 from tlshub_core.verifying.flows import Flow, Flows
 from tlshub_core.verifying.packets import ACK, FIN, RST, SYN, reader
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.oracle.wiretap import Talk, pcap_of, record
+from tests.unit.verifying.frames import Talk, pcap_of, record
 from tlshub_core.verifying.pcap import Packet, PcapError, capture_of, opened
 
 FRAMES = [packet.frame for packet in Talk().hello() + Talk().stream(record(30), [7])]

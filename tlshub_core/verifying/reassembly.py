@@ -10,8 +10,8 @@ from tlshub_core.verifying.packets import FIN, SYN, Segment
 
 SEQ_WRAP = 1 << 32
 _HALF = 1 << 31
-_KEPT = 1 << 16
-_AHEAD = 4 << 20
+_KEPT = 1 << 16  # of what is acknowledged: such bytes may still come again
+_MOST = 4 << 20  # of one stream, not acknowledged yet, or behind a hole
 
 
 class Sink(Protocol):
@@ -106,7 +106,7 @@ class Direction:
         if at > self.next:
             insort(self._ahead, (at, payload))
             self._room.used += len(payload)
-            if self._room.full or _end(self._ahead) - self.next > _AHEAD:
+            if self._room.full or _end(self._ahead) - self.next > _MOST:
                 self._give_up()
             return
         self._deliver(at, payload)
@@ -149,8 +149,10 @@ class Direction:
 
     def _trim(self) -> None:
         """What is acknowledged hardly comes again."""
-        wanted = max(_KEPT, self.next - self.acked) if not self._room.full else 0
-        if len(self._history) > 2 * wanted:
+        if self._room.full:
+            self._forget(len(self._history))
+        wanted = max(_KEPT, min(self.next - self.acked, _MOST))
+        if len(self._history) > wanted + _KEPT:
             self._forget(len(self._history) - wanted)
 
     def _forget(self, count: int) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from oracle.drops import statistics
 
-from tests.unit.oracle.test_wire_keys import fresh, line, spoken
+from tests.unit.oracle.test_wire_keys import spoken
 from tests.unit.oracle.wiretap import MARKER
 from tests.unit.verifying.frames import Packet, Talk, pcap_of, record
+from tests.unit.verifying.given import fresh, line
 
 LAB = Path(__file__).parents[3] / "lab"
 WORDS = "9 packets captured\n9 packets received by filter\n{} packets dropped by kernel\n"

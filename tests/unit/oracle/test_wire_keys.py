@@ -12,28 +12,11 @@ from oracle.verdict import Question, judge
 
 from tests.unit.oracle.wiretap import judged
 from tests.unit.verifying.frames import Packet, Talk, pcap_of, sealed
+from tests.unit.verifying.given import SIZES, Secrets, fresh, line
 from tlshub_core.verifying.decrypt import Opener
 from tlshub_core.verifying.keyring import Keyring
 from tlshub_core.verifying.keys import load
 from tlshub_core.verifying.pcap import opened as open_pcap
-
-SIZES = {"aes-gcm-128": (16, 4, 8), "aes-gcm-256": (32, 4, 8), "chacha20-poly1305": (32, 0, 12)}
-Secrets = tuple[bytes, bytes]
-
-
-def fresh(cipher: str) -> tuple[Secrets, Secrets]:
-    key, salt, iv = SIZES[cipher]
-    one, other = ((os.urandom(key), os.urandom(salt + iv)) for _ in range(2))
-    return one, other
-
-
-def line(talk: Talk, cipher: str, secrets: tuple[Secrets, Secrets]) -> str:
-    salt = SIZES[cipher][1]
-    c2s, s2c = ({"key": k.hex(), "salt": n[:salt].hex(), "iv": n[salt:].hex()} for k, n in secrets)
-    client, server = (
-        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in (talk.client, talk.server)
-    )
-    return json.dumps({"client": client, "server": server, "cipher": cipher, "c2s": c2s, "s2c": s2c})
 
 
 def spoken(talk: Talk, cipher: str, secrets: tuple[Secrets, Secrets], content: bytes, size: int = 1000) -> list[Packet]:

@@ -35,8 +35,8 @@ class Word:
             return
         try:
             answer = ask(self._socket, requests.Flows(state="", limit=_LATEST), FlowsAnswer, "flows")
-        except CommandError as error:
-            self._said.update(dict.fromkeys(new, str(error)))
+        except CommandError:
+            self._said.update(dict.fromkeys(new, f"no agent answers at '{self._socket}'"))
             return
         rows = {(row.client, row.server): row for row in answer.flows}
         self._said.update({ends: _of_row(rows.get(ends)) for ends in new})

@@ -15,6 +15,7 @@ from tlshub_core.control.rules import rule_rows
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.plugins import Registry
 from tlshub_core.types.capture import RuleSet
+from tlshub_core.types.spec import MappingSourceSpec
 
 _COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process", "passthrough")
 
@@ -26,7 +27,7 @@ def command(config: Path | None, as_json: bool) -> None:
     """Check a configuration file, the plugins it names and their tables; show the compiled rules."""
     loaded = load(config or default_file())
     chosen = choose(loaded, Registry())
-    rules = asyncio.run(compiled(loaded, chosen))
+    rules = asyncio.run(compiled(loaded, chosen.mapping))
     rows = [tuple(getattr(row, name) for name in _COLUMNS) for row in rule_rows(rules, lambda _: "")]
     if as_json:
         print_json({**_summary(loaded, chosen), "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows]})
@@ -37,11 +38,11 @@ def command(config: Path | None, as_json: bool) -> None:
     click.echo(f"'{loaded.file}' is in order: {len(rules.names)} rules, {len(rows)} rows")
 
 
-async def compiled(config: Config, chosen: Chosen) -> RuleSet:
+async def compiled(config: Config, source: MappingSourceSpec | None) -> RuleSet:
     """The rules as the kernel gets them, pods as the mapping has them now."""
-    if chosen.mapping is None:
+    if source is None:
         return compile_rules(config, None)
-    mapping = config.make(chosen.mapping)
+    mapping = config.make(source)
     await mapping.start()
     try:
         return compile_rules(config, mapping)

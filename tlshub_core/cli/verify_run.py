@@ -69,12 +69,11 @@ def _config(options: Options) -> Config | None:
 def _scope(options: Options, config: Config | None) -> Scope:
     if config is None:
         return Scope(ports=options.ports)
-    from tlshub_core.chosen import choose
-    from tlshub_core.cli.check import compiled
+    from tlshub_core.cli.check import compiled  # a good part of the agent: not where there are no rules
     from tlshub_core.plugins import Registry
 
-    rules = asyncio.run(compiled(config, choose(config, Registry())))
-    port = config.peering.port
+    source, port = config.mapping.source, config.peering.port
+    rules = asyncio.run(compiled(config, Registry().mapping_source(source) if source else None))
     try:
         return Scope(rules, options.rule, options.ports, excluded=[(port, port)])
     except ValueError as error:

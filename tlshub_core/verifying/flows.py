@@ -83,7 +83,7 @@ class Flows(Generic[S]):
     def __init__(
         self, sinks: Callable[[End, End], tuple[S, S]], ended: Callable[[Flow[S]], None], room: Room | None = None
     ) -> None:
-        self._sinks, self._ended, self._room = sinks, ended, room or Room()
+        self._sinks, self._ended, self.room = sinks, ended, room or Room()
         self._by_ends: dict[tuple[bytes, bytes, int, int], tuple[Flow[S], int]] = {}
         self._done: OrderedDict[int, Flow[S]] = OrderedDict()
         self.begun = self.untracked = 0
@@ -125,7 +125,7 @@ class Flows(Generic[S]):
 
     def _begin(self, segment: Segment, time_ns: int) -> tuple[Flow[S], int]:
         ends = ends_of(segment)
-        flow = Flow(ends, self._sinks(*ends), self._room, self.begun, time_ns)
+        flow = Flow(ends, self._sinks(*ends), self.room, self.begun, time_ns)
         self.begun += 1
         (client, client_port), (server, server_port) = ends
         self._by_ends[client, server, client_port, server_port] = flow, 0
@@ -136,7 +136,7 @@ class Flows(Generic[S]):
         """Remember it for what may be repeated, for as long as there is room."""
         self._done[flow.number] = flow
         self._done.move_to_end(flow.number)
-        while self._done and (len(self._done) > DONE or self._room.full):
+        while self._done and (len(self._done) > DONE or self.room.full):
             self._end(next(iter(self._done.values())))
 
     def _end(self, flow: Flow[S]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -84,10 +85,11 @@ def test_a_connection_that_was_released_is_in_clear_from_its_first_byte_and_the_
 ) -> None:
     (tmp_path / "rules.toml").write_text(HEAD + PREFERRED)
     content, events = payload(marker, 20_000), node_a.agent.configuration.with_name("events.jsonl")
-    words = (tmp_path / "rules.toml", "--rule", "one-sided", "--count", 1, "--events", events)
+    words = (tmp_path / "rules.toml", "--rule", "one-sided", "--events", events)
     with verifying(node_a, *words) as running:
         converse(node_a, node_b, IPV4, PORT, sends_first, receives_first, content).check()
         node_a.await_events("ReleasedClear", 1)
+        running.process.send_signal(signal.SIGINT)
         status, document = running.verdict()
     (found,) = document["findings"]
     assert (status, document["answer"], found["rule"]) == (1, "clear", "one-sided"), document

@@ -28,6 +28,21 @@ def config_option(function: F) -> F:
     return click.option("--config", type=_FILE, help="Configuration file.")(function)
 
 
+def socket_option(function: F) -> F:
+    """The option '--socket', for commands that speak to a running agent."""
+    text = "Control socket, instead of the configuration's."
+    return click.option("--socket", type=_FILE, help=text)(function)
+
+
+def agent_at(socket: Path | None, config: Path | None) -> Path:
+    """The control socket that was named, or the configuration's; raises ConfigError."""
+    if socket is not None:
+        return socket
+    from tlshub_core.cli.ctl_socket import socket_of  # reading a configuration takes longer than all the rest
+
+    return socket_of(config)
+
+
 def json_option(function: F) -> F:
     """The option '--json'."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(function)

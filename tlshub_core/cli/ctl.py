@@ -6,13 +6,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from tlshub_core.cli import ctl_tables
-from tlshub_core.cli.common import config_option, json_option, print_json
+from tlshub_core.cli.common import agent_at, config_option, json_option, print_json, socket_option
 from tlshub_core.control import answers, requests
 from tlshub_core.control.client import CommandError, ask
 from tlshub_core.control.wire import Failure
@@ -27,12 +28,12 @@ WARNING = (
 
 
 @click.group("ctl", short_help="Ask a running agent, and tell it what to do.")
-@click.option("--socket", type=click.Path(path_type=Path), help="Control socket, instead of the configuration's.")
+@socket_option
 @config_option
 @click.pass_context
 def command(ctx: click.Context, socket: Path | None, config: Path | None) -> None:
     """Ask a running agent, and tell it what to do. With '--json' a command prints one JSON document, errors too."""
-    ctx.obj = lambda: socket or _configured(config)
+    ctx.obj = partial(agent_at, socket, config)
 
 
 Where = Callable[[], Path]
@@ -43,7 +44,7 @@ Where = Callable[[], Path]
 @click.pass_obj
 def status(where: Where, as_json: bool) -> None:
     """How the agent is: providers, rules, sessions, connections, and whether a bypass is on."""
-    _tell(where, requests.Status(), answers.StatusAnswer, as_json, ctl_tables.status)
+    tell(where, requests.Status(), answers.StatusAnswer, as_json, ctl_tables.status)
 
 
 @command.command("flows")
@@ -55,7 +56,7 @@ def status(where: Where, as_json: bool) -> None:
 def flows(where: Where, state: str | None, limit: int, everything: bool, as_json: bool) -> None:
     """The connections of now, the latest first."""
     request = requests.Flows(state=state or "", limit=requests.MAX_FLOWS if everything else limit)
-    _tell(where, request, answers.FlowsAnswer, as_json, ctl_tables.flows, "flows")
+    tell(where, request, answers.FlowsAnswer, as_json, ctl_tables.flows, "flows")
 
 
 @command.command("rules")
@@ -63,7 +64,7 @@ def flows(where: Where, state: str | None, limit: int, everything: bool, as_json
 @click.pass_obj
 def rules(where: Where, as_json: bool) -> None:
     """The rules in force, as the kernel matches them: the first one decides."""
-    _tell(where, requests.Rules(), answers.RulesAnswer, as_json, ctl_tables.rules)
+    tell(where, requests.Rules(), answers.RulesAnswer, as_json, ctl_tables.rules)
 
 
 @command.command("reload")
@@ -71,7 +72,7 @@ def rules(where: Where, as_json: bool) -> None:
 @click.pass_obj
 def reload(where: Where, as_json: bool) -> None:
     """Read rules and mapping again; where something is wrong with them, say it, and keep the old ones."""
-    _tell(where, requests.Reload(), answers.ReloadAnswer, as_json, ctl_tables.reloaded)
+    tell(where, requests.Reload(), answers.ReloadAnswer, as_json, ctl_tables.reloaded)
 
 
 @command.command("bypass")
@@ -87,7 +88,7 @@ def bypass(where: Where, switch: str, minutes: int | None, yes: bool, as_json: b
     if switch == "on" and not yes and sys.stdin.isatty():
         click.confirm(WARNING, abort=True, err=True)
     request = requests.Bypass(on=switch == "on", minutes=minutes or 0)
-    _tell(where, request, answers.BypassAnswer, as_json, ctl_tables.bypass)
+    tell(where, request, answers.BypassAnswer, as_json, ctl_tables.bypass)
 
 
 @command.command("provider")
@@ -100,18 +101,13 @@ def provider(where: Where, name: str | None, as_json: bool) -> None:
         request = requests.Providers() if name is None else requests.Provider(name=name)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    _tell(where, request, answers.ProvidersAnswer, as_json, ctl_tables.providers)
+    tell(where, request, answers.ProvidersAnswer, as_json, ctl_tables.providers)
 
 
-def _configured(config: Path | None) -> Path:
-    from tlshub_core.cli.ctl_socket import socket_of  # reading a configuration takes longer than all the rest
-
-    return socket_of(config)
-
-
-def _tell(
+def tell(
     where: Where, request: requests.Request, kind: type[A], as_json: bool, show: Callable[[A], None], table: str = ""
 ) -> None:
+    """Ask, and print the answer as JSON or by `show`; `table` as for `ask`. Raises TlshubError, but not with JSON."""
     try:
         answer = ask(where(), request, kind, table)
     except TlshubError as error:

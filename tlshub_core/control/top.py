@@ -21,6 +21,7 @@ from tlshub_core.control.flows import MS, held_ns, owner_of, row
 from tlshub_core.control.parts import Parts
 from tlshub_core.control.rows import RuleCount
 from tlshub_core.control.views import status_of
+from tlshub_core.events.human import printable
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.types import events
 
@@ -61,7 +62,7 @@ class Best:
 def _words(connection: Connection, state: str) -> str:
     flow, peer = connection.flow, connection.flow.peer
     comm, pid = owner_of(connection)
-    words = (*connection.ends, flow.rule, flow.mode.name, state, comm, str(pid), connection.provider)
+    words = (*connection.ends, flow.rule, flow.mode.name, state, printable(comm), str(pid), connection.provider)
     return "\n".join((*words, connection.cipher, peer.name if peer else "")).casefold()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SOCK_DESTROY over NETLINK_SOCK_DIAG (<linux/sock_diag.h>, <linux/inet_diag.h>).
+"""SOCK_DESTROY, and a look at a socket, over NETLINK_SOCK_DIAG (<linux/sock_diag.h>, <linux/inet_diag.h>).
 
 One message, written here: a netlink library takes seconds to import where the agent must start at once, and this is
 the call that refuses a connection.
@@ -17,7 +17,8 @@ from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_RAW, socket
 from tlshub_core.types.flow import Side, Tuple4
 
 AF_NETLINK, NETLINK_SOCK_DIAG = 16, 4
-SOCK_DESTROY = 21
+SOCK_DIAG_BY_FAMILY, SOCK_DESTROY = 20, 21
+ANY_COOKIE = 2**64 - 1  # INET_DIAG_NOCOOKIE
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 NLMSG_ERROR = 2
 MAX_ERRNO = 4095  # <linux/err.h>
@@ -30,15 +31,19 @@ _ENDS = _HEADER.size + _ERROR.size  # an acknowledgement is no shorter
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def request(cookie: int, tuple4: Tuple4, side: Side) -> bytes:
-    """The message that destroys one socket, named by its tuple and checked by its cookie."""
+def request(cookie: int, tuple4: Tuple4, side: Side, kind: int = SOCK_DESTROY, wanted: int = 0) -> bytes:
+    """The message that destroys one socket, or looks at it, named by its tuple and checked by its cookie.
+
+    `wanted` are the bits of the attributes that a look has to bring.
+    """
     ends = [(tuple4.client, tuple4.client_port), (tuple4.server, tuple4.server_port)]
     local, remote = ends if side is Side.CLIENT else ends[::-1]
     family = AF_INET if tuple4.client.version == 4 else AF_INET6
-    body = _REQUEST.pack(family, IPPROTO_TCP, 0, 0, 0xFFFFFFFF)
+    body = _REQUEST.pack(family, IPPROTO_TCP, wanted, 0, 0xFFFFFFFF)
     body += _ID.pack(local[1], remote[1], local[0].packed.ljust(16, b"\0"), remote[0].packed.ljust(16, b"\0"))
     body += _TAIL.pack(0, cookie & 0xFFFFFFFF, cookie >> 32)
-    return _HEADER.pack(_HEADER.size + len(body), SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body
+    flags = NLM_F_REQUEST | (NLM_F_ACK if kind == SOCK_DESTROY else 0)
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body
 
 
 def answer(data: bytes) -> int:

@@ -14,45 +14,65 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from tests.fuzz.kit.target import Target
 from tests.fuzz.kit.words import both_ways, text_of
 from tlshub_core.cli import ctl_tables
-from tlshub_core.control import answers, client, requests, wire
+from tlshub_core.control import answers, client, requests, rows, wire
 from tlshub_core.control.client import CommandError
 from tlshub_core.control.requests import Request
-from tlshub_core.control.rows import FlowRow
 from tlshub_core.events.human import printable
+from tlshub_core.top import once
+from tlshub_core.top.controls import Controls
+from tlshub_core.top.sample import Sample
+from tlshub_core.top.screen import View, screen
 
-_PROVIDER = answers.ProviderRow(name="openssl", summary="sessions by OpenSSL", default=True, allowed=False)
+_PROVIDER = rows.ProviderRow(name="openssl", summary="sessions by OpenSSL", default=True, allowed=False)
 _ON, _OFF = answers.BypassAnswer(on=True, left_s=60), answers.BypassAnswer(on=False, left_s=None)
 _STATUS = answers.StatusAnswer(
     release="0.1.0", pid=7, uptime_s=60, node="node-a", configuration="capture.toml", backend="libbpf",
     programs=("gate", "wall"), providers=(_PROVIDER,), rules=1, rows=2, mapping=None,
-    sessions=(answers.SessionRow(node="node-b", address="10.0.0.2", dialler=True, age_s=1, flows=2),),
+    sessions=(rows.SessionRow(node="node-b", address="10.0.0.2", dialler=True, age_s=1, flows=2),),
     flows={"open": 2}, bypass=_ON, notices=("a notice",),
-    totals=answers.Totals(
+    totals=rows.Totals(
         secured=1, released_clear=2, refused=3, unattended_clear=4, unattended_refused=5, lost_in_kernel=6,
         lost_in_sinks=7,
     ),
 )  # fmt: skip
-_FLOW = FlowRow(
+FLOW = rows.FlowRow(
     id="00000000-0000-0000-0000-000000000007", side="client", client="10.1.0.1:40000", server="[fd00::1]:80",
     peer="node-b", pid=7, comm="curl", state="open", reason="", rule="web", mode="require",
     provider="openssl", cipher="aes-gcm-128", age_ms=100, hold_ms=2,
 )  # fmt: skip
-_RULE = answers.RuleRow(
+_RULE = rows.RuleRow(
     rule="web", mode="require", direction="both", ports="80", peer="", process="", passthrough="", provider="openssl"
 )
+TOP = answers.TopAnswer(
+    status=_STATUS, sessions=3, uptime_ms=60_000, connections=9, refused={"deadline": 3},
+    released_clear={"no-agent": 2}, cpu_ms=1500, resident_bytes=50_000_000, total=2, flows=(),
+    rules=(rows.RuleCount(rule="web", mode="require", flows={"open": 2}),),
+)  # fmt: skip
+
+
+def _top(answer: answers.TopAnswer) -> None:
+    """Either way of showing it."""
+    once.show(answer)
+    view = View(sample=Sample(answer=answer, carried={}, time_ns=0), rates=None, controls=Controls())
+    Console(width=80, height=24).print(screen(view, 80, 24))
+
+
 _Row = tuple[Request, Any, str, Callable[[Any], None]]
 _COMMANDS: tuple[_Row, ...] = (
     (requests.Status(), _STATUS, "", ctl_tables.status),
     (requests.Flows(state="", limit=1), answers.FlowsAnswer(total=1, flows=()), "flows", ctl_tables.flows),
+    (requests.Top(limit=1, order="newest", text=""), TOP, "flows", _top),
     (requests.Rules(), answers.RulesAnswer(rules=(_RULE,), implied=True, bypass=_OFF), "", ctl_tables.rules),
     (requests.Reload(), answers.ReloadAnswer(rules=1, rows=1, mapping=3, bypass=_ON), "", ctl_tables.reloaded),
     (requests.Bypass(on=True, minutes=1), _ON, "", ctl_tables.bypass),
     (requests.Providers(), answers.ProvidersAnswer(providers=(_PROVIDER,)), "", ctl_tables.providers),
 )
-_ROWS = (_STATUS, _STATUS.totals, *_STATUS.sessions, _FLOW, _RULE, _PROVIDER, _ON)
+_ROWS = (_STATUS, TOP, *TOP.rules, _STATUS.totals, *_STATUS.sessions, FLOW, _RULE, _PROVIDER, _ON)
 _FIELDS = {key for row in _ROWS for key in asdict(row)}
 _KEYS = sorted(_FIELDS | {"answer", "rows", "error", "total", "implied", "message", "file"})
 WORDS = (
@@ -87,10 +107,10 @@ def _agent() -> _Agent:
 def _seeds() -> Iterable[bytes]:
     no = wire.line("error", wire.Failure(message="no", file="capture.toml", table="keys", key="provider"))
     for number, (_, answer, table, _) in enumerate(_COMMANDS):
-        rows = wire.line("rows", (_FLOW,)) if table else b""
+        lines = wire.line("rows", (FLOW,)) if table else b""
         last = asdict(answer)
         last.pop(table, None)
-        for text in both_ways((rows + wire.line("answer", last), no, b"", b"{}\n"), WORDS):
+        for text in both_ways((lines + wire.line("answer", last), no, b"", b"{}\n"), WORDS):
             yield bytes((number,)) + text
 
 
@@ -119,6 +139,13 @@ TARGET = Target(
     seeds=_seeds,
     kinds=frozenset({"refused", "an error of the agent", *(type(row[1]).__name__ for row in _COMMANDS)}),
     refusals=(),
-    modules=("tlshub_core.control.client", "tlshub_core.control.shape", "tlshub_core.cli.ctl_tables"),
+    modules=(
+        "tlshub_core.control.client",
+        "tlshub_core.control.shape",
+        "tlshub_core.cli.ctl_tables",
+        "tlshub_core.top.columns",
+        "tlshub_core.top.head",
+        "tlshub_core.top.screen",
+    ),
     words=WORDS,
 )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live view of a running agent: 'tlshub-capture top'."""

@@ -11,7 +11,7 @@ from tlshub_core import __version__
 from tlshub_core.events.human import printable
 from tlshub_core.types.errors import ConfigError, TlshubError
 
-COMMANDS = ("bench", "check", "ctl", "detach", "doctor", "pki", "plugins", "pods", "run", "top", "verify")
+COMMANDS = ("bench", "check", "completion", "ctl", "detach", "doctor", "pki", "plugins", "pods", "run", "top", "verify")
 
 
 class Lazy(click.Group):

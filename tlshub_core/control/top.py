@@ -63,7 +63,8 @@ def _words(connection: Connection, state: str) -> str:
     flow, peer = connection.flow, connection.flow.peer
     comm, pid = owner_of(connection)
     words = (*connection.ends, flow.rule, flow.mode.name, state, printable(comm), str(pid), connection.provider)
-    return "\n".join((*words, connection.cipher, peer.name if peer else "")).casefold()
+    why = connection.ending.reason
+    return "\n".join((*words, connection.cipher, peer.name if peer else "", why.value if why else "")).casefold()
 
 
 async def top(parts: Parts, request: requests.Top, send: Send) -> TopAnswer:

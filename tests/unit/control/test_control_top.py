@@ -76,7 +76,15 @@ def test_every_order_has_a_key_and_is_tried() -> None:
 
 @pytest.mark.parametrize(
     ("text", "ports"),
-    [("CURL", [1]), ("127.0.0.3:443", [3]), ("102", [2]), ("refused", [2]), ("there", [2, 1]), ("no such", [])],
+    [
+        ("CURL", [1]),
+        ("127.0.0.3:443", [3]),
+        ("102", [2]),
+        ("refused", [2]),
+        ("table-full", [3]),
+        ("there", [2, 1]),
+        ("no such", []),
+    ],
 )
 async def test_a_text_is_looked_for_in_what_is_shown(home: Home, text: str, ports: list[int]) -> None:
     answer, rows = await view(home, text=text)

@@ -75,7 +75,7 @@ def test_a_screen_of_80_by_24(agent: Watched) -> None:
         assert lines[head] == "process      > to, < from             state      provider  age   held  bytes/s"
         assert lines[head + 1].split()[:5] == ["?", *FIRST.split(), "armed", "scripted"]
         assert len([line for line in lines if FIRST in line]) == 22 - head, "the rest of the screen"
-        assert lines[23].startswith("q quit  s sort  p pause  / filter  [16 of 120, newest]")
+        assert lines[23].startswith("q quit  s sort  p pause  / filter  [15 of 120, newest]")
         terminal.press("q")
         assert terminal.left() == 0
         assert terminal.raw.count(SCREEN_ON) == 1
@@ -85,8 +85,8 @@ def test_a_wider_one_shows_more(agent: Watched) -> None:
     with shown(socket(agent)) as terminal:
         terminal.until("per second")
         assert "cipher" not in terminal.text()
-        terminal.resize(170, 40)
-        terminal.until("node +state +rule +mode +provider +cipher +age")
+        terminal.resize(200, 40)
+        terminal.until("node +state +reason +rule +mode +provider +cipher +age")
         terminal.until(r"\[\d+ of 120, newest\]")
         assert f"127.0.0.1:{COUNT} " in terminal.text()
         terminal.resize(60, 12)
@@ -96,7 +96,7 @@ def test_a_wider_one_shows_more(agent: Watched) -> None:
 
 
 def test_s_sorts_by_something_else(agent: Watched) -> None:
-    with shown(socket(agent), size=(170, 24)) as terminal:
+    with shown(socket(agent), size=(200, 24)) as terminal:
         terminal.until(rf"{FIRST} +127.0.0.1:{COUNT} ")
         terminal.press("s")
         terminal.until(rf"{FIRST} +127.0.0.1:1 ")

@@ -13,9 +13,9 @@ from tlshub_core.benching.work import Ready
 from tlshub_core.control import answers, requests
 from tlshub_core.control.client import CommandError, ask
 from tlshub_core.control.rows import FlowRow
+from tlshub_core.pipeline.local import NAME as LOCAL
 from tlshub_core.types.errors import Unavailable
 
-LOCAL = "local"  # whose keys an agent makes itself where both ends are its node's
 _MANY = 4096
 _PATIENCE_S, _PAUSE_S = 5.0, 0.05
 

@@ -57,6 +57,11 @@ def notes(result: Result) -> Iterator[str]:
     yield where(result)
     if result.environment.emulated:
         yield "emulated: ratios mean something, times and rates do not"
+    yield from remarks(result)
+
+
+def remarks(result: Result) -> Iterator[str]:
+    """What has to be known besides where it was: how sure the intervals are, what was not measured."""
     if confidence(result) < CONFIDENCE:
         yield f"{result.settings.rounds} rounds: the intervals hold with {confidence(result):.0%}, six reach 95%"
     for one in result.variants:

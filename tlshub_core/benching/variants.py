@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tlshub_core.benching import crew
-from tlshub_core.benching.agents import LOCAL, Agents
+from tlshub_core.benching.agents import Agents
 from tlshub_core.benching.offer import Offer
 from tlshub_core.benching.result import PLAIN
 from tlshub_core.benching.way import Way
 from tlshub_core.benching.work import Ready, Share
 from tlshub_core.describe import KINDS
 from tlshub_core.inventory import inventory
+from tlshub_core.pipeline.local import NAME as LOCAL
 from tlshub_core.plugins import Registry
 from tlshub_core.types.errors import TlshubError, Unavailable
 from tlshub_core.types.spec import KeyProviderSpec

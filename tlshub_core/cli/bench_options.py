@@ -57,6 +57,7 @@ _OPTIONS = (
     click.option("--emulated/--not-emulated", "emulated", default=None, help="What the processor is, if it hides it."),
     click.option("--json", "json_file", type=_FILE, default=None, help="Write the result, for 'bench compare'."),
     click.option("--csv", "csv_file", type=_FILE, default=None, help="Write the rows of the table, in full."),
+    click.option("--html", "html_file", type=_FILE, default=None, help="Write a report with charts, one file."),
 )
 
 

@@ -14,6 +14,7 @@ import click
 
 from tlshub_core.benching import files, table
 from tlshub_core.benching.agents import Agents
+from tlshub_core.benching.report import html
 from tlshub_core.benching.result import PLAIN, Result, Settings
 from tlshub_core.benching.session import Plan, Tell, measured
 from tlshub_core.benching.variants import known
@@ -23,7 +24,7 @@ from tlshub_core.events.human import printable
 from tlshub_core.plugins import Registry
 from tlshub_core.wording import suggestion
 
-_WRITERS = {"json_file": files.encode, "csv_file": files.as_csv}
+_WRITERS = {"json_file": files.encode, "csv_file": files.as_csv, "html_file": html}
 
 
 def measure(options: Mapping[str, Any]) -> None:

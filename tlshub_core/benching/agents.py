@@ -75,7 +75,8 @@ class Agents:
             if row is None:
                 return "the agent knows nothing of it: rules for the captured port are needed, on both nodes"
             if (row.state, row.provider) != ("open", provider):
-                return f"rule '{row.rule}' made it '{row.state}', by provider '{row.provider}'"
+                why = f" ({row.reason})" if row.reason else ""
+                return f"rule '{row.rule}' made it '{row.state}'{why}, by provider '{row.provider}'"
         return ""
 
     def untouched(self, ends: Sequence[Ready]) -> None:

@@ -12,7 +12,7 @@ import click
 from tlshub_core.cli.bench_options import PORT, run_options
 from tlshub_core.cli.common import json_option, print_json, print_rows
 
-_OUT = click.Path(exists=True, dir_okay=False, path_type=Path)
+_RESULT = click.Path(path_type=Path)
 
 
 class Default(click.Group):
@@ -65,8 +65,8 @@ def serve(address: str, port: int, workers: int) -> None:
 
 
 @command.command("compare")
-@click.argument("before", type=_OUT)
-@click.argument("after", type=_OUT)
+@click.argument("before", type=_RESULT)
+@click.argument("after", type=_RESULT)
 @click.option("--least", type=click.FloatRange(0, 1), default=0.0, help="Changes by less count as none: 0.05 is 5 %.")
 @json_option
 @click.pass_context

@@ -17,9 +17,10 @@ from tlshub_core.benching.environment import environment, model
 from tlshub_core.benching.variants import KTLS, PLAIN, STUNNEL, Variant, able, known, ways
 from tlshub_core.benching.work import Ready
 from tlshub_core.control import requests
-from tlshub_core.control.answers import Answer, FlowRow, FlowsAnswer, ProviderRow, ProvidersAnswer
+from tlshub_core.control.answers import Answer, FlowsAnswer, ProvidersAnswer
 from tlshub_core.control.binding import Caller
 from tlshub_core.control.conversation import Send
+from tlshub_core.control.rows import FlowRow, ProviderRow
 from tlshub_core.plugins import Registry
 from tlshub_core.types.errors import Unavailable
 
@@ -27,7 +28,8 @@ NAMES = ("openssl", "boringssl")
 END, OTHER = Ready(address="10.0.0.1", port=4000, suite=""), Ready(address="fd00::1", port=4001, suite="")
 FLOW = FlowRow(
     id="7", side="client", client="10.0.0.1:4000", server="10.0.0.2:7801", peer="node-b", pid=1, comm="python",
-    state="open", rule="bench", mode="require", provider="openssl", cipher="aes-gcm-128", age_ms=1, hold_ms=1,
+    state="open", reason="", rule="bench", mode="require", provider="openssl",
+    cipher="aes-gcm-128", age_ms=1, hold_ms=1,
 )  # fmt: skip
 
 
@@ -90,6 +92,9 @@ def test_what_is_secured_by_whom_is_not_taken_on_trust(two: tuple[Agents, Told, 
         found.secured([END], "boringssl")
     with pytest.raises(Unavailable, match="the agent knows nothing of it: rules for the captured port are needed"):
         found.secured([replace(END, port=1)], "openssl")
+    own.flows = [replace(FLOW, state="clear", reason="no-agent")]
+    with pytest.raises(Unavailable, match=r"rule 'bench' made it 'clear' \(no-agent\), by provider 'openssl'"):
+        found.secured([END], "openssl")
     for row in (replace(FLOW, state="clear"), replace(FLOW, state="refused"), replace(FLOW, side="server")):
         own.flows = [row]
         with pytest.raises(Unavailable):

@@ -10,6 +10,7 @@ from math import floor, log10
 
 SIGNS = 7  # a colour and a shape each: on paper without colours the shapes are left
 MOST_TICKS = 7
+_STEPS = ((1,), (1, 2, 5), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))  # of each power of ten
 _SHAPES = ("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", "M-4-4h8v8h-8z", "M0-5l5 9h-10z", "M0-5l5 5-5 5-5-5z",
            "M0 5l5-9h-10z", "M-5-1.5h3.5v-3.5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5z", "M-5-3h10v6h-10z")  # fmt: skip
 
@@ -50,11 +51,14 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """Round values within: 1, 2 and 5 of each power of ten, or the powers alone where that would be too many."""
+        """Round values within, as many as are not too many to be read."""
         powers = range(floor(log10(self.low)), floor(log10(self.high)) + 1)
-        fine = [m * 10.0**power for power in powers for m in (1, 2, 5)]
-        within = [value for value in fine if self.low <= value <= self.high]
-        return within if len(within) <= MOST_TICKS else [10.0**p for p in powers if self.low <= 10.0**p <= self.high]
+        found: list[float] = []
+        for steps in _STEPS:
+            values = [step * 10.0**power for power in powers for step in steps]
+            within = [value for value in values if self.low <= value <= self.high]
+            found = within if not found or len(within) <= MOST_TICKS else found
+        return found
 
 
 def scale(values: Iterable[float], start: float, end: float) -> Scale:

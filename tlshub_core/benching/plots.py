@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tlshub_core.benching.charts import Lines, Ranges, lines, ranges
+from tlshub_core.benching.charts import Lines, Ranges, Written, lines, ranges
 from tlshub_core.benching.intervals import Interval, interval
 from tlshub_core.benching.result import CONNECTIONS, REQUESTS, SHARES, Result, Row
 from tlshub_core.benching.summary import BYTES, RATE
 from tlshub_core.benching.table import nanoseconds
 from tlshub_core.events.human import size
 
+Figure = Callable[[Row], Interval]
 _NAMES = {0.0: "min", 1.0: "max"}
 
 
@@ -27,20 +28,30 @@ def set_ups(result: Result) -> Iterator[str]:
         yield ranges(Ranges(title=_at_a_time(many), rows=rows, written=nanoseconds))
 
 
+def ratios(result: Result) -> Iterator[str]:
+    """Of rates to plain, by size, a chart for each concurrency."""
+    yield from _by_size(result, "rate over plain's", lambda row: row.ratios[RATE], lambda value: f"{value:.2g}")
+
+
 def throughputs(result: Result) -> Iterator[str]:
     """By size, a chart for each concurrency."""
+    yield from _by_size(result, "bytes per second", lambda row: row.figures[BYTES], lambda v: f"{size(round(v))}/s")
+
+
+def _by_size(result: Result, what: str, figure: Figure, written: Written) -> Iterator[str]:
     sizes = _numbers(row.size for row in _requests(result))
     for many in _numbers(row.concurrency for row in _requests(result)):
-        title = f"{_at_a_time(many)}, bytes per second by size"
-        yield _chart(result, title, BYTES, [(wide, many) for wide in sizes], [size(wide) for wide in sizes])
+        places = [(size(wide), (wide, many)) for wide in sizes]
+        yield _chart(result, f"{_at_a_time(many)}, {what} by size", figure, places, written)
 
 
 def rates(result: Result) -> Iterator[str]:
     """By concurrency, a chart for each size; none where only one concurrency was measured."""
     crowds = _numbers(row.concurrency for row in _requests(result))
     for wide in _numbers(row.size for row in _requests(result)) if len(crowds) > 1 else ():
+        places = [(str(many), (wide, many)) for many in crowds]
         title = f"{size(wide)}, requests per second by concurrency"
-        yield _chart(result, title, RATE, [(wide, many) for many in crowds], [str(many) for many in crowds])
+        yield _chart(result, title, lambda row: row.figures[RATE], places, _count)
 
 
 def latencies(result: Result) -> Iterator[str]:
@@ -58,13 +69,14 @@ def _quantiles(result: Result, variant: str, wide: int, many: int) -> Sequence[I
     return [interval(map(float, column)) for column in zip(*found, strict=True)] or [None] * len(SHARES)
 
 
-def _chart(result: Result, title: str, figure: str, places: Sequence[tuple[int, int]], labels: Sequence[str]) -> str:
-    by = {(row.variant, row.size, row.concurrency): row.figures.get(figure) for row in _requests(result)}
+def _chart(
+    result: Result, title: str, figure: Figure, places: Sequence[tuple[str, tuple[int, int]]], written: Written
+) -> str:
+    by = {(row.variant, row.size, row.concurrency): figure(row) for row in _requests(result)}
     series = {
-        (at, one.name): [by.get((one.name, *place)) for place in places] for at, one in enumerate(result.variants)
+        (at, one.name): [by.get((one.name, *place)) for _, place in places] for at, one in enumerate(result.variants)
     }
-    written = (lambda value: f"{size(round(value))}/s") if figure == BYTES else _count
-    return lines(Lines(title=title, labels=labels, series=series, written=written))
+    return lines(Lines(title=title, labels=[label for label, _ in places], series=series, written=written))
 
 
 def _requests(result: Result) -> list[Row]:

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from tlshub_core.benching import table
 from tlshub_core.benching.marks import sign, tag, text
-from tlshub_core.benching.plots import latencies, rates, set_ups, throughputs
+from tlshub_core.benching.plots import latencies, rates, ratios, set_ups, throughputs
 from tlshub_core.benching.result import Result
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -37,6 +37,7 @@ def _body(result: Result) -> Iterator[str]:
     legend = _legend(result)
     for heading, about, charts in (
         ("Setting up a connection", _SET_UP, set_ups(result)),
+        ("Beside plain", _RATIO, ratios(result)),
         ("Throughput by size", _THROUGHPUT, throughputs(result)),
         ("Requests by concurrency", _RATE, rates(result)),
         ("How long requests take", _LATENCY, latencies(result)),
@@ -51,6 +52,7 @@ _SET_UP = (
     "From connect() to the first answer, TLS handshakes included: the sign is the median, the stroke p95, "
     "the end of the line p99."
 )
+_RATIO = f"Requests per second over plain's in the same round: above 1 is faster. {_WHISKERS}"
 _THROUGHPUT = f"Payload that was echoed, per second; each byte crosses twice. {_WHISKERS}"
 _RATE = f"Requests that were answered, per second, by how many connections are busy at a time. {_WHISKERS}"
 _LATENCY = f"How much of the requests of a trial took no longer than so much. {_WHISKERS}"

@@ -49,8 +49,8 @@ def test_it_needs_nothing_else_and_has_every_chart_and_figure() -> None:
     found = Reader(text)
     assert not found.links and not {"script", "link", "img", "iframe"} & {*found.names}
     assert "url(" not in text and "@import" not in text and "http:" not in text and "https:" not in text
-    charts = len(CONCURRENCY) * 2 + len(SIZES) + len(SIZES) * len(CONCURRENCY)
-    legends = 4 * len(COSTS)
+    charts = len(CONCURRENCY) * 3 + len(SIZES) + len(SIZES) * len(CONCURRENCY)
+    legends = 5 * len(COSTS)
     assert found.names.count("svg") == charts + legends
     for cell in {cell for cells in table.cells(result()) for cell in cells}:
         assert f"<td>{cell}</td>" in text
@@ -73,7 +73,7 @@ def test_one_variant_one_size_one_connection() -> None:
     one = result({"plain": 1.0}, rounds=1)
     rows = tuple(row for row in one.rows if (row.size, row.concurrency) == (64, 1))
     trials = tuple(trial for trial in one.trials if (trial.size, trial.concurrency) == (64, 1))
-    assert Reader(html(replace(one, rows=rows, trials=trials))).names.count("svg") == 4
+    assert Reader(html(replace(one, rows=rows, trials=trials))).names.count("svg") == 6
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))
@@ -93,7 +93,9 @@ def test_every_value_has_its_place_and_the_ticks_are_within(values: list[float])
     found = scale(values, 200, 10)
     places = [found.place(value) for value in sorted(values)]
     assert places == sorted(places, reverse=True) and all(10 <= place <= 200 for place in places)
-    assert all(found.low <= tick <= found.high for tick in found.ticks())
+    ticks = found.ticks()
+    assert all(found.low <= tick <= found.high for tick in ticks) and ticks == sorted({*ticks})
+    assert len(ticks) > 1
 
 
 def test_a_value_that_lacks_is_left_out_and_half_and_double_are_as_far() -> None:

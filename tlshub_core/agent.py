@@ -15,6 +15,7 @@ from tlshub_core.backends import MS, select, settings
 from tlshub_core.chosen import Chosen, choose
 from tlshub_core.config import Config
 from tlshub_core.context import Context
+from tlshub_core.control.answers import ReportAnswer
 from tlshub_core.control.ledger import Ledger
 from tlshub_core.control.parts import Parts
 from tlshub_core.control.server import Server
@@ -35,6 +36,9 @@ from tlshub_core.plugins import Registry
 from tlshub_core.process import say
 from tlshub_core.providers import Providers
 from tlshub_core.reloading import Reloading
+from tlshub_core.reporting import at_exit, figures
+from tlshub_core.reporting.performance import Performance
+from tlshub_core.reporting.usage import sampled
 from tlshub_core.ruling import Ruling
 from tlshub_core.supervisor import Supervisor
 from tlshub_core.types.capture import RuleSet
@@ -44,13 +48,15 @@ from tlshub_core.types.interfaces import CaptureBackend, MappingSource
 _log = logging.getLogger("tlshub.agent")
 
 
-def run(config: Config, again: Callable[[], Config]) -> int:
+def run(config: Config, again: Callable[[], Config], show: Callable[[ReportAnswer], None]) -> int:
     """Run until SIGTERM or SIGINT; `again` reads the configuration anew, at SIGHUP. Returns the exit status.
 
-    Raises ConfigError, PluginError, Unavailable or Unsupported where it cannot start.
+    `show` is given the report at the end, where somebody looks, or where there was a connection. Raises ConfigError,
+    PluginError, Unavailable or Unsupported where it cannot start.
     """
     say("TLShub Traffic Capture Module\n==============================\n")
     say(f"Loading configuration from {config.file}")
+    at_exit.check(config)
     registry = Registry()
     chosen = choose(config, registry)
     for notice in chosen.notices:
@@ -58,10 +64,12 @@ def run(config: Config, again: Callable[[], Config]) -> int:
     process.protect()
     sinks = Sinks()
     sinks.start((spec, config.options(spec)) for spec in chosen.sinks)
+    agent = Agent(config, chosen, registry, sinks, again)
     try:
-        asyncio.run(Agent(config, chosen, registry, sinks, again).run())
+        asyncio.run(agent.run())
     finally:
         _log_losses(sinks)
+    at_exit.leave(config.report.folder, agent.performance, agent.report(), show)
     say("Shutdown complete")
     return 0
 
@@ -81,7 +89,16 @@ class Agent:
         self._config, self._chosen, self._registry = config, chosen, registry
         self._sinks, self._again, self._ledger = sinks, again, Ledger(sinks.emit)
         self._in_force, self._serving = InForce(config), Serving(config.keys.provider)
-        self._stop, self._supervisor = asyncio.Event(), Supervisor()
+        self._stop, self._supervisor, self._active = asyncio.Event(), Supervisor(), 0
+
+    @property
+    def performance(self) -> Performance:
+        """Of the connections that ended."""
+        return self._ledger.performance
+
+    def report(self) -> ReportAnswer:
+        """When it has run."""
+        return figures.report(self.performance, self._active, self._ledger.started_ns)
 
     async def run(self) -> None:
         """Start, serve until told to stop, and let go."""
@@ -102,6 +119,7 @@ class Agent:
             self._take_over(capture.take_over(backend.flows(), before_ns), older, backend)
             context.begin()
             await stack.enter_async_context(watched(backend, self._config.keys.limit_records))
+            await stack.enter_async_context(sampled(self.performance.usage))
             ruling = Ruling(backend, rules, self._ledger.emit)
             during = self._supervisor.reloading
             reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit, during)
@@ -128,6 +146,7 @@ class Agent:
             async with self._supervisor.watched():
                 self._supervisor.ready(f"capturing: backend '{name}', {len(rules.names)} rules")
                 await feed(backend, capture, self._serve(context, capture))
+            self._active = len(capture.connections())
 
     async def _serve(self, context: Context, capture: Capture) -> None:
         """Until told to stop, and then as long as takes what only this agent can bring to its end."""

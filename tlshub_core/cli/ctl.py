@@ -104,6 +104,16 @@ def provider(where: Where, name: str | None, as_json: bool) -> None:
     tell(where, request, answers.ProvidersAnswer, as_json, ctl_tables.providers)
 
 
+@command.command("report")
+@json_option
+@click.pass_obj
+def report(where: Where, as_json: bool) -> None:
+    """How connections that ended were: latency, negotiation, throughput; and what the agent uses."""
+    from tlshub_core.cli import report_table
+
+    tell(where, requests.Report(), answers.ReportAnswer, as_json, report_table.show)
+
+
 def tell(
     where: Where, request: requests.Request, kind: type[A], as_json: bool, show: Callable[[A], None], table: str = ""
 ) -> None:

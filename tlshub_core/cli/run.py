@@ -11,6 +11,7 @@ import click
 
 from tlshub_core.cli.common import config_argument
 from tlshub_core.config import Config, default_file, load, rule_from_option
+from tlshub_core.control.answers import ReportAnswer
 from tlshub_core.log_lines import log_to_stderr
 
 
@@ -31,7 +32,13 @@ def command(
     _log(loaded, verbose)
     from tlshub_core.agent import run  # the whole agent: not for a call that was wrong
 
-    ctx.exit(run(loaded, again))
+    ctx.exit(run(loaded, again, _show))
+
+
+def _show(answer: ReportAnswer) -> None:
+    from tlshub_core.cli.report_table import show  # when it is over: nobody waits for its start
+
+    show(answer)
 
 
 def _log(config: Config, verbose: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tlshub_core.config.faults import in_plugin
-from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Peering, Rule
+from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Peering, Report, Rule
 from tlshub_core.types.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Config:
     events: Events
     control: Control
     debug: Debug
+    report: Report
     rules: tuple[Rule, ...]
     plugin: AnyMapping[str, AnyMapping[str, object]] = field(repr=False)
     implied: bool = False

@@ -110,6 +110,7 @@ def _config(document: Document, path: Path, first: Sequence[Rule], old: legacy.L
         events=document.events,
         control=document.control,
         debug=document.debug,
+        report=document.report,
         rules=(*first, *document.rule),
         plugin=document.plugin,
         implied=old is not None,

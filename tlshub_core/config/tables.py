@@ -127,6 +127,12 @@ class ControlOnly(Table):
     control: Control = Control()
 
 
+class Report(Table):
+    """Where the agent leaves its report when it stops: a folder that is there, none by default."""
+
+    folder: File | None = None
+
+
 class Debug(Table):
     """Aids for finding faults; a key log breaks the secrecy of every connection."""
 
@@ -191,5 +197,6 @@ class Document(Table):
     events: Events = Events()
     control: Control = Control()
     debug: Debug = Debug()
+    report: Report = Report()
     plugin: dict[str, dict[str, object]] = Field(default={})
     rule: tuple[Rule, ...] = ()

@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tlshub_core.control.rows import FlowRow, ProviderRow, RuleCount, RuleRow, SessionRow, Totals
+from tlshub_core.control.rows import (
+    Figures,
+    FlowRow,
+    ProviderRow,
+    ReportRow,
+    RuleCount,
+    RuleRow,
+    SessionRow,
+    Totals,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,4 +107,24 @@ class TopAnswer:
     flows: tuple[FlowRow, ...]
 
 
-Answer = StatusAnswer | TopAnswer | FlowsAnswer | RulesAnswer | ReloadAnswer | BypassAnswer | ProvidersAnswer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAnswer:
+    """Since the agent started: metrics of connections that ended, in `all` and by kind, and of the `agent` itself.
+
+    A metric without a single value is left out.
+    """
+
+    uptime_s: int
+    total_connections: int
+    successful_connections: int
+    failed_connections: int
+    active_connections: int
+    total_bytes_transferred: int
+    all: Mapping[str, Figures]
+    groups: tuple[ReportRow, ...]
+    agent: Mapping[str, Figures]
+
+
+Answer = (
+    StatusAnswer | TopAnswer | FlowsAnswer | RulesAnswer | ReloadAnswer | BypassAnswer | ProvidersAnswer | ReportAnswer
+)

@@ -36,6 +36,8 @@ class Commands:
                 return views.rules(self._parts)
             case requests.Providers():
                 return views.providers(self._parts)
+            case requests.Report():
+                return views.report(self._parts)
             case _:
                 return await self._change(request, f"process {caller.pid} of user {caller.uid}")
 

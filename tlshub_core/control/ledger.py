@@ -8,6 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from tlshub_core.reporting.performance import Performance
 from tlshub_core.types import events
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.events import Event
@@ -32,6 +33,7 @@ class Ledger:
         self._reasons: defaultdict[type[Event], Counter[str]] = defaultdict(Counter)
         self._lost = 0
         self.unattended = (0, 0)
+        self.performance = Performance()
         self._up: defaultdict[SessionKey, deque[int]] = defaultdict(deque)
 
     def emit(self, event: Event) -> None:
@@ -43,7 +45,9 @@ class Ledger:
             self._counts[kind] += 1
             if reason is not None:
                 self._reasons[kind][reason.value] += 1
-        if kind is events.SessionUp or kind is events.SessionDown:
+        if isinstance(event, events.Timeline):
+            self.performance.add(event)
+        elif kind is events.SessionUp or kind is events.SessionDown:
             self._session(event)
         elif isinstance(event, events.Lost):
             self._lost += event.count

@@ -101,8 +101,13 @@ class Provider:
             raise ValueError("a provider's name is 1 to 100 printable characters")
 
 
-Request = Status | Flows | Top | Rules | Reload | Bypass | Providers | Provider
-_KINDS: tuple[type[Request], ...] = (Status, Flows, Top, Rules, Reload, Bypass, Providers, Provider)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How the agent has performed."""
+
+
+Request = Status | Flows | Top | Rules | Reload | Bypass | Providers | Provider | Report
+_KINDS: tuple[type[Request], ...] = (Status, Flows, Top, Rules, Reload, Bypass, Providers, Provider, Report)
 COMMANDS: Mapping[str, type[Request]] = MappingProxyType({kind.__name__.lower(): kind for kind in _KINDS})
 
 

@@ -89,3 +89,28 @@ class RuleCount:
     rule: str
     mode: str
     flows: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a metric was like, in the unit that its name ends with; quantiles within 1 % of a value that was."""
+
+    count: int
+    min: float
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """Connections that ended: by `outcome` ('secured', 'clear', 'refused', 'observed', 'closed'), provider and side."""
+
+    outcome: str
+    provider: str
+    side: str
+    connections: int
+    bytes: int
+    metrics: Mapping[str, Figures]

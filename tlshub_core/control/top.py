@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from heapq import nsmallest
 from operator import itemgetter
-from pathlib import Path
 from types import MappingProxyType
 
 from tlshub_core.control import requests
@@ -23,9 +20,9 @@ from tlshub_core.control.rows import RuleCount
 from tlshub_core.control.views import status_of
 from tlshub_core.events.human import printable
 from tlshub_core.pipeline.connection import Connection
+from tlshub_core.reporting.usage import resident_bytes
 from tlshub_core.types import events
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 Key = Callable[[Connection, str], object]
 _KEYS: Mapping[str, Key] = MappingProxyType(
     {
@@ -82,7 +79,7 @@ async def top(parts: Parts, request: requests.Top, send: Send) -> TopAnswer:
         refused=ledger.reasons(events.Refused),
         released_clear=ledger.reasons(events.ReleasedClear),
         cpu_ms=time.process_time_ns() // MS,
-        resident_bytes=_resident(),
+        resident_bytes=resident_bytes(),
         rules=_rules(census, request.limit),
         total=best.total,
         flows=(),
@@ -93,11 +90,3 @@ def _rules(census: Census, limit: int) -> tuple[RuleCount, ...]:
     busiest = sorted(census.rules.items(), key=lambda item: -item[1].total())
     rows = (RuleCount(rule=name, mode=mode.name.lower(), flows=states) for (name, mode), states in busiest[:limit])
     return tuple(rows)
-
-
-def _resident() -> int:
-    """Of this process now; where /proc does not tell, the most that it ever was."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -13,6 +13,7 @@ from tlshub_core.control.answers import (
     BypassAnswer,
     FlowsAnswer,
     ProvidersAnswer,
+    ReportAnswer,
     RulesAnswer,
     StatusAnswer,
 )
@@ -22,6 +23,7 @@ from tlshub_core.control.flows import batches, chosen, row
 from tlshub_core.control.parts import Parts
 from tlshub_core.control.rows import ProviderRow, SessionRow, Totals
 from tlshub_core.control.rules import rule_rows
+from tlshub_core.reporting import figures
 from tlshub_core.types import events
 
 NS = 1_000_000_000
@@ -84,6 +86,11 @@ def providers(parts: Parts) -> ProvidersAnswer:
         for one in parts.providers.states()
     )
     return ProvidersAnswer(providers=tuple(rows))
+
+
+def report(parts: Parts) -> ReportAnswer:
+    """What those that ended were like."""
+    return figures.report(parts.ledger.performance, len(parts.capture.connections()), parts.ledger.started_ns)
 
 
 def bypass(parts: Parts) -> BypassAnswer:

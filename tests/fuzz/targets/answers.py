@@ -18,7 +18,7 @@ from rich.console import Console
 
 from tests.fuzz.kit.target import Target
 from tests.fuzz.kit.words import both_ways, text_of
-from tlshub_core.cli import ctl_tables
+from tlshub_core.cli import ctl_tables, report_table
 from tlshub_core.control import answers, client, requests, rows, wire
 from tlshub_core.control.client import CommandError
 from tlshub_core.control.requests import Request
@@ -48,6 +48,14 @@ FLOW = rows.FlowRow(
 _RULE = rows.RuleRow(
     rule="web", mode="require", direction="both", ports="80", peer="", process="", passthrough="", provider="openssl"
 )
+_FIGURES = answers.Figures(count=3, min=0.5, mean=1.0, p50=1.0, p95=2.0, p99=2.0, max=2.5)
+_GROUP = answers.ReportRow(
+    outcome="secured", provider="openssl", side="client", connections=3, bytes=9, metrics={"throughput_mbps": _FIGURES}
+)
+_REPORT = answers.ReportAnswer(
+    uptime_s=60, total_connections=4, successful_connections=3, failed_connections=1, active_connections=0,
+    total_bytes_transferred=9, all={"throughput_mbps": _FIGURES}, groups=(_GROUP,), agent={},
+)  # fmt: skip
 TOP = answers.TopAnswer(
     status=_STATUS, sessions=3, uptime_ms=60_000, connections=9, refused={"deadline": 3},
     released_clear={"no-agent": 2}, cpu_ms=1500, resident_bytes=50_000_000, total=2, flows=(),
@@ -71,8 +79,11 @@ _COMMANDS: tuple[_Row, ...] = (
     (requests.Reload(), answers.ReloadAnswer(rules=1, rows=1, mapping=3, bypass=_ON), "", ctl_tables.reloaded),
     (requests.Bypass(on=True, minutes=1), _ON, "", ctl_tables.bypass),
     (requests.Providers(), answers.ProvidersAnswer(providers=(_PROVIDER,)), "", ctl_tables.providers),
+    (requests.Report(), _REPORT, "", report_table.show),
 )
-_ROWS = (_STATUS, TOP, *TOP.rules, _STATUS.totals, *_STATUS.sessions, FLOW, _RULE, _PROVIDER, _ON)
+_ROWS = (
+    _STATUS, TOP, *TOP.rules, _STATUS.totals, *_STATUS.sessions, FLOW, _RULE, _PROVIDER, _ON, _REPORT, _GROUP, _FIGURES,
+)  # fmt: skip
 _FIELDS = {key for row in _ROWS for key in asdict(row)}
 _KEYS = sorted(_FIELDS | {"answer", "rows", "error", "total", "implied", "message", "file"})
 WORDS = (

@@ -14,12 +14,13 @@ from tlshub_core.control import requests, wire
 from tlshub_core.control.answers import BypassAnswer
 from tlshub_core.control.binding import Caller
 from tlshub_core.control.conversation import Conversation, Limits, Send
-from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Request, Rules, Status, Top
+from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Report, Request, Rules, Status, Top
 
 _ORDERS: tuple[Request, ...] = (
     Status(), Flows(state="held", limit=100), Flows(state="", limit=1), Rules(), Reload(),
     Bypass(on=True, minutes=7), Bypass(on=False, minutes=0), Providers(), Provider(name="openssl"),
     Top(limit=20, order="newest", text=""), Top(limit=1, order="held", text="openssl"),
+    Report(),
 )  # fmt: skip
 WORDS = (
     *(b'"%s":' % key for key in b"version command state limit on minutes name order text".split()),

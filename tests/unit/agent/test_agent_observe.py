@@ -37,6 +37,8 @@ socket = "control.sock"
 sinks = ["jsonl"]
 [plugin.jsonl]
 path = "events.jsonl"
+[report]
+folder = "."
 [[rule]]
 name = "{rule}"
 mode = "{mode}"
@@ -148,6 +150,39 @@ def test_it_observes_and_ends_in_order(agent: Running, talker: Talker, number: s
     assert programs_on(agent.cgroup) == 0
     assert "Traceback" not in agent.text()
     assert "Attached: on_sockops" in agent.text()
+    assert "2 connections in " in agent.text() and "6.0 kB moved by those that ended" in agent.text()
+    (report,) = agent.folder.glob("perf_metrics_*.json")
+    found = json.loads(report.read_text())
+    assert (found["summary"]["total_connections"], found["summary"]["total_bytes_transferred"]) == (2, 6000)
+    (client,) = [group for group in found["groups"] if group["side"] == "client"]
+    assert (client["outcome"], client["metrics"]["connection_latency_ms"]["count"]) == ("observed", 1)
+    assert found["agent"]["memory_usage_kb"]["count"] > 0 and found["connections"][0]["bytes_sent"] in (1000, 2000)
+    assert report.with_suffix(".csv").exists()
+
+
+def test_a_connection_has_one_timeline_in_order(agent: Running, talker: Talker) -> None:
+    agent.configure("all")
+    agent.start()
+    talker.open(1000, 2000)
+    talker.close()
+    until(lambda: len(agent.events("Timeline")) == 2)
+    client, server = sorted(agent.events("Timeline"), key=lambda event: str(event["side"]))
+    assert (server["syn_ns"], server["released_ns"], server["provider"]) == (None, None, "")
+    assert (client["bytes_sent"], client["bytes_received"]) == (1000, 2000)
+    assert (server["bytes_sent"], server["bytes_received"]) == (2000, 1000)
+    assert client["syn_ns"] == client["owner_ns"]
+    times = [int(str(client[name])) for name in ("syn_ns", "established_ns", "time_ns")]
+    assert times == sorted(times) and times[0] < int(str(server["established_ns"])) < int(str(server["time_ns"]))
+    assert agent.end() == 0, agent.text()
+
+
+def test_a_folder_for_the_report_that_is_not_there_is_said_at_the_start(agent: Running) -> None:
+    agent.configure("all")
+    file = agent.folder / "capture.toml"
+    file.write_text(file.read_text().replace('folder = "."', 'folder = "nowhere"'))
+    done = subprocess.run([*COMMAND, "run", str(file)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"table '[report]', key 'folder': '{agent.folder / 'nowhere'}' is no folder: make it" in done.stderr
 
 
 def test_sighup_takes_new_rules_and_refuses_wrong_ones(agent: Running, talker: Talker) -> None:

@@ -89,6 +89,22 @@ def test_flows(socket: Path) -> None:
     assert len(lines(run(socket, "flows", "--state", "open"))) == 1
 
 
+def test_report(socket: Path) -> None:
+    run(socket, "status")  # they begin
+    shown = lines(run(socket, "report"))
+    assert shown[0].startswith(f"{COUNT} connections in ") and f"0 refused, {COUNT} go on; 0 bytes moved" in shown[0]
+    assert shown[1].split() == [
+        "outcome",
+        "provider",
+        "side",
+        "metric",
+        "count",
+        *["min", "mean", "p50", "p95", "p99", "max"],
+    ]
+    found = json.loads(run(socket, "report", "--json").stdout)
+    assert (found["version"], found["active_connections"], found["groups"]) == (1, COUNT, [])
+
+
 def test_rules_reload_and_bypass(socket: Path) -> None:
     assert lines(run(socket, "rules"))[1].split() == ["web", "prefer", "in", "80", "any", "any", "none", "scripted"]
     assert lines(run(socket, "reload"))[-1] == "reloaded: 2 rules, 3 rows, no mapping"

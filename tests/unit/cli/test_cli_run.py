@@ -13,6 +13,11 @@ from click.testing import CliRunner, Result
 
 from tlshub_core.cli.main import main
 from tlshub_core.config import Config
+from tlshub_core.control.answers import ReportAnswer
+from tlshub_core.reporting.figures import report
+from tlshub_core.reporting.performance import Performance
+
+REPORT = report(Performance(), 3, 0)
 
 
 def _run(*arguments: object) -> Result:
@@ -26,8 +31,9 @@ class _Agent(ModuleType):
         super().__init__("tlshub_core.agent")
         self.configs: list[Config] = []
 
-    def run(self, config: Config, again: Callable[[], Config]) -> int:
+    def run(self, config: Config, again: Callable[[], Config], show: Callable[[ReportAnswer], None]) -> int:
         self.configs += [config, again()]
+        show(REPORT)
         return 7
 
 
@@ -41,6 +47,7 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> _Agent:
 def test_run_hands_the_configuration_to_the_agent(config: Path, agent: _Agent) -> None:
     result = _run("run", config, "--rule", "443:prefer", "--rule", "22:bypass", "--provider", "x", "--backend", "y")
     assert result.exit_code == 7
+    assert "3 connections in " in result.stdout and "3 go on" in result.stdout
     given, again = agent.configs
     assert again == given
     assert [rule.name for rule in given.rules] == ["443:prefer", "22:bypass", "web", "rest"]

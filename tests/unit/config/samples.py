@@ -37,6 +37,8 @@ path = "pods.conf"
 socket = "run/control.sock"
 [debug]
 keylog_file = "keys.log"
+[report]
+folder = "reports"
 [[rule]]
 name = "web"
 match = { ports = [80, "8000-8100"], cidrs = ["10.0.0.0/8", "fd00::1"], direction = "both" }

@@ -50,6 +50,7 @@ def test_relative_paths_are_taken_from_the_files_folder(tmp_path: Path, monkeypa
     assert config.identity().cert == tmp_path / "pki" / "node.pem"
     assert config.identity().key == Path("/keys/node.pem")
     assert config.debug.keylog_file == tmp_path / "keys.log"
+    assert config.report.folder == tmp_path / "reports"
 
 
 def test_mapped_networks_become_ipv4(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tlshub_core.control.answers import (
     FlowsAnswer,
     ProvidersAnswer,
     ReloadAnswer,
+    ReportAnswer,
     RulesAnswer,
     StatusAnswer,
 )
@@ -50,6 +51,29 @@ async def status(home: Home) -> StatusAnswer:
     answer = await home.ask(STATUS)
     assert isinstance(answer, StatusAnswer)
     return answer
+
+
+async def test_a_connection_that_ended_is_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, link = Home(tmp_path), Link.make()
+    monkeypatch.setattr(ktls, "install", lambda *_: (1, 2))
+    await home.node.begin(link)
+    await home.node.establish(link)
+    home.node.backend.close(link.cookie, sent=100, received=23)
+    await home.node.settle()
+    link.close()
+    answer = await home.ask(requests.Report())
+    assert isinstance(answer, ReportAnswer)
+    (row,) = answer.groups
+    assert (row.outcome, row.provider, row.side, row.connections, row.bytes) == (
+        "secured",
+        "scripted",
+        "client",
+        1,
+        123,
+    )
+    assert {name: it.count for name, it in row.metrics.items()} == dict.fromkeys(row.metrics, 1)
+    assert list(row.metrics) == ["connection_latency_ms", "key_negotiation_ms", "throughput_mbps"]
+    assert (answer.total_connections, answer.active_connections) == (1, 0)
 
 
 async def test_a_flow_is_shown_as_it_goes_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

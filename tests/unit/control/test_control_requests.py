@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlshub_core.control import requests, wire
-from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Request, Rules, Status, Top
+from tlshub_core.control.requests import Bypass, Flows, Provider, Providers, Reload, Report, Request, Rules, Status, Top
 from tlshub_core.control.shape import build, dumps, loads
 
 minutes = st.integers(0, requests.MAX_MINUTES)
 names = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=100)
 anything: st.SearchStrategy[Request] = (
-    st.sampled_from([Status(), Rules(), Reload(), Providers()])
+    st.sampled_from([Status(), Rules(), Reload(), Providers(), Report()])
     | st.builds(Flows, state=st.sampled_from(["", "held", "open"]), limit=st.integers(1, requests.MAX_FLOWS))
     | st.builds(Top, limit=st.integers(1, 200), order=st.sampled_from(requests.ORDERS), text=st.just("") | names)
     | st.builds(Bypass, on=st.booleans(), minutes=minutes)
@@ -117,7 +117,8 @@ def test_what_is_refused_is_named(line: bytes, message: str) -> None:
 
 
 def test_all_commands_are_known_by_their_names() -> None:
-    assert set(requests.COMMANDS) == {"status", "flows", "top", "rules", "reload", "bypass", "providers", "provider"}
+    known = {"status", "flows", "top", "rules", "reload", "bypass", "providers", "provider", "report"}
+    assert set(requests.COMMANDS) == known
 
 
 def test_what_is_built_is_exactly_what_its_type_says() -> None:

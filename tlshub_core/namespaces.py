@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does something once in every network namespace that a process of this machine lives in."""
+"""Namespaces: something done once in every network of this machine, and whether all its processes are seen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000
+ALL_PROCESSES = "pid:[4026531836]"  # PROC_PID_INIT_INO of <linux/proc_ns.h>
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def sees_all_processes(root: Path = Path("/")) -> bool:
+    """Whether processes have the numbers here by which programs in the kernel name them; raises OSError."""
+    return os.readlink(root / "proc/self/ns/pid") == ALL_PROCESSES
 
 
 def everywhere(work: Callable[[], None]) -> list[str]:

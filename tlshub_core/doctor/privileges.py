@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Capabilities of this process, as the agent would have them if this user started it."""
+"""Capabilities of this process, as the agent would have them if this user started it, and whom it sees."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from tlshub_core.doctor.check import Check, checked, failed, ok, text, warning
+from tlshub_core.namespaces import sees_all_processes
 from tlshub_core.privileges import Capability
 from tlshub_core.types.interfaces import Probe
 
@@ -20,9 +21,21 @@ _NEEDED = (
 
 
 def checks(root: Path) -> list[Check]:
-    """One check for each capability."""
+    """One check for each capability, and one of the pid namespace."""
     effective = _effective(text(root, "proc/self/status") or "")
-    return [checked("privileges", name, capability, effective, name, bits, use) for name, bits, use in _NEEDED]
+    found = [checked("privileges", name, capability, effective, name, bits, use) for name, bits, use in _NEEDED]
+    return [*found, checked("privileges", "processes", processes, root)]
+
+
+def processes(root: Path) -> Probe:
+    """Whether the agent would find the processes that the programs name."""
+    try:
+        if sees_all_processes(root):
+            return ok("sees all processes of this machine")
+    except OSError as error:
+        return warning(f"cannot tell: '/proc/self/ns/pid' cannot be read: {error.strerror}")
+    remedy = "start the agent in the machine's: 'hostPID: true' of a pod, 'docker run --pid=host'"
+    return failed("in a pid namespace of its own: applications' sockets cannot be fetched", remedy)
 
 
 def capability(effective: int | None, name: str, bits: tuple[int, ...], use: str) -> Probe:

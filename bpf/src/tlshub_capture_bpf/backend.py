@@ -83,6 +83,7 @@ class LibbpfBackend:
             self._gate = any(match.mode > Mode.OBSERVE for match in rules.matches) or pinned(settings.pins)
             self._libbpf = Libbpf()
             if self._gate:
+                probing.need_all_processes()
                 self._pins = Pins(self._libbpf, settings.pins)
             names = self._load(self._libbpf, rules, settings)
         except OSError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.programs import Programs
-from tlshub_core.api import Level, Probe
+from tlshub_core.api import Level, Probe, Unavailable
+from tlshub_core.namespaces import sees_all_processes
 
 BTF = Path("/sys/kernel/btf/vmlinux")
 PROBE_TABLE = 16
@@ -29,6 +30,13 @@ def probe(path: Path) -> Probe:
             remedy="install the wheel of 'tlshub-capture-bpf', or build it with clang and libbpf-dev",
         )
     return _loads(library, path)
+
+
+def need_all_processes() -> None:
+    """Raises Unavailable where the agent could not fetch the sockets of the processes that the programs name."""
+    if not sees_all_processes():
+        where = "start it in the machine's ('hostPID: true' of a pod, 'docker run --pid=host')"
+        raise Unavailable(f"the agent is in a pid namespace of its own, where it cannot reach applications: {where}")
 
 
 def _loads(library: Libbpf, path: Path) -> Probe:

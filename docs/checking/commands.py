@@ -102,6 +102,8 @@ def _refused(arguments: Sequence[str], complete: bool) -> str:
     except click.ClickException as error:
         if isinstance(error, click.MissingParameter) and not complete:
             return ""
+        if type(error) is click.BadParameter and error.param and isinstance(error.param.type, click.Path):
+            return ""  # a file that readers have, and this checkout has not
         return f"'{PROGRAM} {shlex.join(arguments)}' would be refused: {error.format_message()}"
 
 

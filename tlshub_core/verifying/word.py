@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tlshub_core.control import requests
-from tlshub_core.control.answers import FlowRow, FlowsAnswer
+from tlshub_core.control.answers import FlowsAnswer
 from tlshub_core.control.client import CommandError, ask
+from tlshub_core.control.rows import FlowRow
 from tlshub_core.types.flow import Mode
 from tlshub_core.verifying.findings import Finding, Outcome
 

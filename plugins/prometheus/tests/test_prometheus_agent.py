@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from plugins.prometheus.tests.scrapes import series, text
+from tests import confined
 from tests.unit.agent.test_agent_observe import Running, agent, talker, until
 from tlshub_core import __version__
 from tlshub_core.testing.pair import free_port
@@ -23,12 +27,12 @@ path = "connections.csv"
 port = {port}"""
 
 
-def started(agent: Running) -> int:
-    """The agent captures; the port of its metrics."""
+def started(agent: Running, *before: str) -> int:
+    """The agent captures; the port of its metrics. `before` is what it is started by."""
     agent.configure("all")
     path, port = agent.folder / "capture.toml", free_port()
     path.write_text(path.read_text().replace('sinks = ["jsonl"]', SINKS.format(port=port)))
-    agent.start()
+    agent.start(*before)
     until(lambda: answers(port))
     return port
 
@@ -76,6 +80,16 @@ def test_the_table_has_a_row_for_each_end(agent: Running, talker: Talker) -> Non
     assert {(row["outcome"], row["rule"], row["mode"]) for row in rows.values()} == {("observed", "all", "observe")}
     assert {row["flow"] for row in rows.values()} == {event["flow"] for event in agent.events("Connecting")}
     assert rows["client"]["began"] < rows["client"]["ended"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to give up capabilities")
+def test_it_serves_with_what_the_systemd_unit_leaves_it(agent: Running, talker: Talker) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("'systemd-analyze' is not installed: apt-get install systemd")
+    port = started(agent, sys.executable, str(Path(confined.__file__)))
+    talker.open(10, 20)
+    talker.close()
+    until(lambda: ended(port) == 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+
+import pytest
+from tlshub_capture_prometheus import server
 
 from plugins.prometheus.tests.scrapes import Scraped, everything, series, text
 from tests.unit.events.lives import Life
@@ -64,14 +67,32 @@ def test_the_one_that_is_forgotten_was_heard_of_least_lately() -> None:
     few.sink.close()
 
 
-def test_who_asks_and_says_nothing_keeps_others_out_for_a_while_only(scraped: Scraped) -> None:
+def test_who_asks_and_says_nothing_keeps_others_out_for_a_while_only(
+    scraped: Scraped, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 5.0)
     with ExitStack() as silent:
         for _ in range(ASKED_AT_ONCE):
             silent.enter_context(socket.create_connection(("127.0.0.1", scraped.port)))
         late = silent.enter_context(socket.create_connection(("127.0.0.1", scraped.port)))
-        late.settimeout(5)
+        late.settimeout(4)
         assert late.recv(1) == b"", "one more is hung up on, at once"
-    wait_until(lambda: _answers(scraped.port))
+        wait_until(lambda: _answers(scraped.port))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "said", [b"\x16\x03\x01\x00\x05hello", b"GET\r\n\r\n", b"A" * 70000 + b"\r\n", b"POST / HTTP/1.1\r\n\r\n"]
+)
+def test_what_is_no_question_is_no_trouble(scraped: Scraped, capfd: pytest.CaptureFixture[str], said: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", scraped.port)) as other:
+        other.sendall(said)
+        other.shutdown(socket.SHUT_WR)
+        other.settimeout(20)
+        with suppress(ConnectionResetError):
+            assert b"tlshub_capture_build_info" not in other.recv(65536)
+    assert _answers(scraped.port)
+    assert capfd.readouterr().err == ""
 
 
 def _answers(port: int) -> bool:

@@ -31,6 +31,8 @@ class _Handler(WSGIRequestHandler):
 class _Listener(ThreadingWSGIServer):
     """At most so many requests at once: the next ones are hung up on."""
 
+    request_queue_size = 64
+
     def __init__(self, *args: object) -> None:
         self._room = threading.BoundedSemaphore(_AT_ONCE)
         super().__init__(*args)  # type: ignore[arg-type]

@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import socket
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from uuid import UUID
 
 from tests.fuzz.kit.scratch import scratch
 from tests.fuzz.kit.target import Target
 from tests.fuzz.kit.words import both_ways, text_of
-from tlshub_core.api import Event
+from tlshub_core.api import Event, EventSink
+from tlshub_core.events.csv import CsvConfig, CsvSink
 from tlshub_core.events.human import printable
 from tlshub_core.events.line import line_of
 from tlshub_core.events.log import LogConfig, LogSink
+from tlshub_core.events.row import COLUMNS
 from tlshub_core.events.sink_process import _batches, _write
 from tlshub_core.testing.sink import UNUSUAL, one_of_each
 from tlshub_core.types.errors import Reason
@@ -22,6 +26,7 @@ from tlshub_core.types.events import KINDS, decode, encode
 
 _MOST_PIECES = 100  # a socket takes more than that many without a reader
 _FLOW = UUID(int=7)
+_TEXTS = ("client", "server", "rule", "peer", "comm", "provider", "cipher", "detail")
 _EVENTS = [*one_of_each(_FLOW, "text"), *one_of_each(_FLOW, UNUSUAL)]
 _KEYS = sorted({key for event in _EVENTS for key in encode(event)})
 WORDS = (
@@ -45,6 +50,7 @@ def _one(data: bytes) -> Iterable[str]:
     assert lines == stream.split(b"\n")[:-1], "a line that came is not the one that was sent"
     found = [(line, _event(line)) for line in lines]
     _can_be_logged([line for line, event in found if event])
+    _can_be_a_table([line for line, event in found if event])
     return {type(event).__name__ for _, event in found if event}
 
 
@@ -69,13 +75,28 @@ def _event(line: bytes) -> Event | None:
 def _can_be_logged(lines: list[bytes]) -> None:
     """A sink takes what is an event, and nobody's name makes a line of its own or moves a reader's cursor."""
     path = scratch() / "log"
-    sink = LogSink(LogConfig(path=path))
+    text = _written(LogSink(LogConfig(path=path)), path, lines)
+    assert all(printable(line) == line for line in text.split("\n")), text
+
+
+def _can_be_a_table(lines: list[bytes]) -> None:
+    """Nobody's name leaves its cell, or is a formula."""
+    path = scratch() / "table"
+    names, *rows = csv.reader(_written(CsvSink(CsvConfig(path=path)), path, lines).split("\n")[:-1])
+    assert tuple(names) == COLUMNS
+    for row in rows:
+        cells = dict(zip(names, row, strict=True))
+        assert all(cell.isprintable() for cell in row), row
+        assert not [name for name in _TEXTS if cells[name].lstrip().startswith(("=", "+", "-", "@"))], row
+
+
+def _written(sink: EventSink, path: Path, lines: list[bytes]) -> str:
     sink.open()
     _write(sink, lines)
     sink.close()
     text = path.read_text()
     path.unlink()
-    assert all(printable(line) == line for line in text.split("\n")), text
+    return text
 
 
 TARGET = Target(
@@ -88,6 +109,8 @@ TARGET = Target(
         "tlshub_core.events.line",
         "tlshub_core.events.log",
         "tlshub_core.events.connection",
+        "tlshub_core.events.csv",
+        "tlshub_core.events.row",
     ),
     words=WORDS,
     longest=4096,

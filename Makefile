@@ -53,11 +53,13 @@ bench-native: ## the agent's pipeline without a kernel: flows per second and cor
 wheels:
 	@rm -rf dist && uv build --quiet --all-packages --wheel --out-dir dist
 
-reference: ## docs/reference/*.md, after a change of what plugins meet, or of the configuration
+reference: ## docs/reference/*.md and docs/man, after a change of what plugins meet, of the configuration or of a command
 	@mkdir -p build
 	@$(BIN)/python docs/reference/make.py >build/plugins.md && mv build/plugins.md docs/reference/plugins.md
 	@$(BIN)/python docs/reference/schema.py >build/events.schema.json && mv build/events.schema.json docs/reference/
 	@$(BIN)/python docs/reference/configuration.py >build/options.md && mv build/options.md docs/reference/configuration.md
+	@$(BIN)/python docs/reference/cli.py >build/cli.md && mv build/cli.md docs/reference/cli.md
+	@$(BIN)/python docs/reference/man.py >build/man.1 && mv build/man.1 docs/man/tlshub-capture.1
 
 docs: ## build/docs: all pages as HTML, which needs no network to be read
 	@$(BIN)/python docs/site_of_pages.py

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands: `make demo` does the main job, `make test` passes the tests. Each sets up what it needs.
-.PHONY: demo test stress soak fuzz bench bench-native setup lint types unit lab-tests object wheels reference docs check-docs clean
+.PHONY: demo test stress soak fuzz bench bench-native setup lint types unit lab-tests object wheels reference docs pictures check-docs clean
 
 export UV_PROJECT_ENVIRONMENT := .venv
 BIN := .venv/bin
@@ -63,6 +63,9 @@ reference: ## docs/reference/*.md and docs/man, after a change of what plugins m
 
 docs: ## build/docs: all pages as HTML, which needs no network to be read
 	@$(BIN)/python docs/site_of_pages.py
+
+pictures: ## docs/pictures/top.svg, after a change of what 'top' shows
+	@$(BIN)/python docs/pictures/draw.py docs/pictures/top.svg
 
 check-docs: ## links, names of files, commands and configurations in every page
 	@$(BIN)/python docs/check.py

@@ -44,6 +44,9 @@ def test_it_is_asked_and_told(agent: Running, talker: Talker) -> None:
     shown = ctl(agent, "status")
     assert (shown["pid"], shown["node"], shown["flows"]) == (agent.process.pid, "here", {"clear": 2})
     assert "on_sockops" in str(shown["programs"])
+    watched = subprocess.run([*COMMAND, "top", "--socket", str(socket_of(agent))], capture_output=True, text=True)
+    assert (watched.returncode, watched.stderr) == (0, "")
+    assert f"< 127.0.0.1:{port} " in watched.stdout and "connections   2 clear" in watched.stdout
     agent.configure("after")
     assert ctl(agent, "reload")["rules"] == 1
     assert [row["rule"] for row in ctl(agent, "rules")["rules"]] == ["after"]  # type: ignore[attr-defined]

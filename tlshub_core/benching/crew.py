@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
+from tlshub_core.benching import child
 from tlshub_core.benching.work import Done, Failed, Ready, Share, work
 from tlshub_core.types.errors import Unavailable
 
@@ -59,14 +60,15 @@ def _processes(shares: Sequence[Share]) -> Iterator[Sequence[Connection]]:
         for share in shares:
             ours, theirs = _FORK.Pipe()
             process: BaseProcess = _FORK.Process(target=work, args=(os.getpid(), share, theirs), daemon=True)
-            process.start()
+            with child.undisturbed():
+                process.start()
+                started.append((process, ours))
             theirs.close()
-            started.append((process, ours))
         yield [pipe for _, pipe in started]
     finally:
         for process, pipe in started:
             pipe.close()
-            process.terminate()
+            process.kill()
             process.join()
 
 

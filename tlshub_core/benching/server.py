@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tlshub_core.benching import certificate, stunnel
+from tlshub_core.benching import certificate, child, stunnel
 from tlshub_core.benching.offer import VERSION, Offer, encode
 from tlshub_core.benching.serving import serve, wrapper
 from tlshub_core.types.errors import Unavailable
@@ -67,8 +67,9 @@ def _processes(listeners: dict[str, socket.socket], context: ssl.SSLContext, off
         for _ in range(offer.workers + (way == "plain"))
     ]
     try:
-        for process in processes:
-            process.start()
+        with child.undisturbed():
+            for process in processes:
+                process.start()
         for listener in listeners.values():
             listener.close()
         yield
@@ -78,6 +79,6 @@ def _processes(listeners: dict[str, socket.socket], context: ssl.SSLContext, off
 
 def _end(processes: Sequence[BaseProcess]) -> None:
     for process in [process for process in processes if process.pid]:
-        process.terminate()
+        process.kill()
     for process in [process for process in processes if process.pid]:
         process.join()

@@ -24,7 +24,7 @@ from tlshub_core.benching.work import Ready, Share
 from tlshub_core.types.errors import Unavailable
 
 HOST, WORKERS = "127.0.0.1", 3
-SERVE = "import sys; from tlshub_core.cli.main import main; main(['bench', 'serve', '127.0.0.1', *sys.argv[1:]])"
+MAIN = "from tlshub_core.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def _processes_of(group: int) -> set[int]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_however_it_ends_no_process_of_it_is_left(number: signal.Signals, tmp_path: Path) -> None:
-    words = [sys.executable, "-c", SERVE, "--port", "0", "--workers", "2"]
+    words = [sys.executable, "-c", MAIN, "bench", "serve", HOST, "--port", "0", "--workers", "2"]
     where = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True, env=where)
     assert process.stdout is not None
@@ -162,8 +162,25 @@ def test_however_it_ends_no_process_of_it_is_left(number: signal.Signals, tmp_pa
     assert len(_processes_of(process.pid)) > 6
     os.kill(process.pid, number)
     assert process.wait(20) == (-number if number == signal.SIGKILL else 0)
+    _await_none(process.pid, tmp_path, number)
+
+
+def _await_none(group: int, folder: Path, number: signal.Signals) -> None:
     deadline = time.monotonic() + 20
-    assert bool(list(tmp_path.iterdir())) == (number == signal.SIGKILL), "certificates are left"
-    while left := _processes_of(process.pid):
+    assert bool(list(folder.iterdir())) == (number == signal.SIGKILL), "certificates are left"
+    while left := _processes_of(group):
         assert time.monotonic() < deadline, left
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_session_that_is_ended_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", MAIN, "bench", "--port", "0", "--requests", "100000", "--sizes", "64"]
+    where = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True, env=where)
+    assert process.stderr is not None
+    assert any("trying" in line for line in process.stderr)
+    os.kill(process.pid, number)
+    assert process.wait(20) == (-number if number == signal.SIGKILL else 1)
+    _await_none(process.pid, tmp_path, number)
+    process.stderr.close()

@@ -31,6 +31,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`[mapping]`": tables.Mapping,
     "`[events]`": tables.Events,
     "`[control]`": tables.Control,
+    "`[report]`": tables.Report,
     "`[debug]`": tables.Debug,
     "`[[rule]]`": tables.Rule,
     "`match` in `[[rule]]`": tables.Match,

@@ -128,9 +128,10 @@ class ControlOnly(Table):
 
 
 class Report(Table):
-    """Where the agent leaves its report when it stops: a folder that is there, none by default."""
+    """What the agent leaves of how connections were, when it stops."""
 
     folder: File | None = None
+    """One that is there, for `perf_metrics_<time>.json` and `.csv`; left out: the report is only printed."""
 
 
 class Debug(Table):

@@ -115,11 +115,12 @@ static __always_inline void note_held(struct flow *f, u64 cookie, struct file *f
     owned(cookie, -1, file ? file->f_inode->i_ino : 0, 1);
 }
 
-// Not by the agent, which calls into a socket itself where the one before died in the middle of an install.
+// Not by the agent, which calls into a socket itself where the one before died in the middle of an install; and not before
+// it is noted when the flow was opened, which the next call finds done.
 static __always_inline void note_use(struct flow *f)
 {
     struct settings *c = config();
-    if (c && !by_agent(c))
+    if (c && !by_agent(c) && (f->opened || f->state != OPEN))
         f->used = bpf_ktime_get_ns();
 }
 

@@ -21,10 +21,11 @@ from tests.unit.control.serving import serving
 from tests.unit.verifying.frames import record
 from tests.unit.verifying.given import CONFIG
 from tests.unit.verifying.spaces import ENDS, Spaces, spaces
-from tlshub_core.control.answers import FlowRow, FlowsAnswer
+from tlshub_core.control.answers import FlowsAnswer
 from tlshub_core.control.binding import Caller
 from tlshub_core.control.conversation import Send
 from tlshub_core.control.requests import Request
+from tlshub_core.control.rows import FlowRow
 from tlshub_core.peering.pki import init
 from tlshub_core.types.errors import Unavailable
 from tlshub_core.verifying.sniffing import Sniffer

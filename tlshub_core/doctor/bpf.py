@@ -28,10 +28,18 @@ def cgroup(root: Path, folder: Path) -> Probe:
     if not at:
         return warning("cannot tell: '/proc/self/mounts' cannot be read")
     if kind != "cgroup2":
-        return failed(f"'{folder}' is on '{kind}'", f"mount -t cgroup2 none '{folder}', or set 'cgroup' in '[capture]'")
+        return failed(f"'{folder}' is on '{kind}'", _elsewhere(root, folder))
     if not (root / str(folder).lstrip("/")).is_dir():
         return failed(f"'{folder}' is not there", "make it, or set 'cgroup' in '[capture]'")
     return ok(f"'{folder}' is cgroup v2")
+
+
+def _elsewhere(root: Path, folder: Path) -> str:
+    """A host with both versions of cgroups has v2 in a place of its own, with all processes in it."""
+    mounts = [line.split(" ") for line in (text(root, "proc/self/mounts") or "").splitlines()]
+    if found := [fields[1] for fields in mounts if len(fields) > 2 and fields[2] == "cgroup2"]:
+        return f"set 'cgroup' in '[capture]' to '{found[0]}', where cgroup v2 is mounted"
+    return f"mount -t cgroup2 none '{folder}', or set 'cgroup' in '[capture]'"
 
 
 def bpffs(root: Path, folder: Path) -> Probe:

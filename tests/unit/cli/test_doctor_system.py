@@ -38,6 +38,18 @@ def test_mounts(tmp_path: Path) -> None:
     assert bpf.cgroup(tmp_path, Path("/sys/fs")).level is FAILED
 
 
+def test_both_versions_of_cgroups(tmp_path: Path) -> None:
+    both = MOUNTS.replace(
+        "cg /sys/fs/cgroup cgroup2", "t /sys/fs/cgroup tmpfs rw 0 0\ncg /sys/fs/cgroup/unified cgroup2"
+    )
+    _put(tmp_path, "proc/self/mounts", both)
+    found = bpf.cgroup(tmp_path, Path("/sys/fs/cgroup"))
+    assert found.level is FAILED and "on 'tmpfs'" in found.message
+    assert found.remedy == "set 'cgroup' in '[capture]' to '/sys/fs/cgroup/unified', where cgroup v2 is mounted"
+    _put(tmp_path, "proc/self/mounts", MOUNTS.replace("cgroup2", "cgroup"))
+    assert bpf.cgroup(tmp_path, Path("/sys/fs/cgroup")).remedy.startswith("mount -t cgroup2")
+
+
 @pytest.mark.parametrize(
     ("value", "level"),
     [("1", OK), ("0", OK), ("3", OK), ("5", WARNING), ("519", WARNING), ("1027", WARNING), ("x", WARNING)],

@@ -100,11 +100,17 @@ def _refused(arguments: Sequence[str], complete: bool) -> str:
     except (click.exceptions.Exit, click.exceptions.NoArgsIsHelpError):
         return ""  # '--help', '--version'; a group's name
     except click.ClickException as error:
-        if isinstance(error, click.MissingParameter) and not complete:
+        if _may_be_so_elsewhere(error) or (isinstance(error, click.MissingParameter) and not complete):
             return ""
         if type(error) is click.BadParameter and error.param and isinstance(error.param.type, click.Path):
             return ""  # a file that readers have, and this checkout has not
         return f"'{PROGRAM} {shlex.join(arguments)}' would be refused: {error.format_message()}"
+
+
+def _may_be_so_elsewhere(error: click.ClickException) -> bool:
+    """A file that has to be there, on the reader's machine."""
+    kind = error.param.type if isinstance(error, click.BadParameter) and error.param else None
+    return isinstance(kind, click.Path | click.File) and not isinstance(error, click.MissingParameter)
 
 
 def _targets(repository: Repository) -> frozenset[str]:

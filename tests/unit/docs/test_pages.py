@@ -26,6 +26,7 @@ sudo tlshub-capture ctl bypass on --for 30 && make docs >log   # and so on
 
     tlshub-capture pods NAME
     make docs SECONDS=3
+    tlshub-capture verify --read a-file-of-the-readers.pcap
 
 ```toml
 [plugin.podmap_file]
@@ -78,10 +79,10 @@ def test_a_good_page_has_no_fault(repository: Repository) -> None:
         (commands, "`tlshub-capture pki init`", "`tlshub-capture pki begin`", 5, "No such command 'begin'"),
         (commands, "pods NAME", "pods NAME OTHER", 13, "unexpected extra argument (OTHER)"),
         (commands, "pods NAME", "pods --nmae", 13, "No such option"),
-        (configurations, 'path = "pods.conf"', "", 16, "plugin.podmap_file.path: Field required"),
-        (configurations, "plugin.podmap_file", "plugin.podmap", 16, "[plugin.podmap]: there is no such plugin"),
-        (configurations, "[plugin.podmap_file]\npath", "[capture]\nbackground", 16, "capture.background: Extra inputs"),
-        (configurations, "[plugin.podmap_file]", "[plugin.podmap_file", 16, "not TOML"),
+        (configurations, 'path = "pods.conf"', "", 17, "plugin.podmap_file.path: Field required"),
+        (configurations, "plugin.podmap_file", "plugin.podmap", 17, "[plugin.podmap]: there is no such plugin"),
+        (configurations, "[plugin.podmap_file]\npath", "[capture]\nbackground", 17, "capture.background: Extra inputs"),
+        (configurations, "[plugin.podmap_file]", "[plugin.podmap_file", 17, "not TOML"),
     ],
 )
 def test_a_fault_is_found(repository: Repository, check: object, old: str, new: str, line: int, message: str) -> None:

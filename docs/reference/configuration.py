@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import get_args
 
 from options import Option, options, undocumented, whole
 from pydantic import BaseModel
 
-from tlshub_core.config import tables
+from tlshub_core.config.tables import Document, Match
 from tlshub_core.describe import KINDS, kind_of
 from tlshub_core.plugins import Registry
 
@@ -24,18 +25,6 @@ keys are errors; an error names file, table and key. `tlshub-capture check` says
 What is read again while the agent runs (`tlshub-capture ctl reload`): the rules, the mapping, `providers_allowed`.
 Everything else needs a restart.
 """
-TABLES: dict[str, type[BaseModel]] = {
-    "`[capture]`": tables.Capture,
-    "`[keys]`": tables.Keys,
-    "`[peering]`": tables.Peering,
-    "`[mapping]`": tables.Mapping,
-    "`[events]`": tables.Events,
-    "`[control]`": tables.Control,
-    "`[report]`": tables.Report,
-    "`[debug]`": tables.Debug,
-    "`[[rule]]`": tables.Rule,
-    "`match` in `[[rule]]`": tables.Match,
-}
 PLUGINS = """\
 ## Tables of plugins
 
@@ -45,7 +34,7 @@ HEAD = "| key | type | default | meaning |\n|---|---|---|---|"
 
 def main() -> int:
     """Print it; 1 where an option is not documented, which is said."""
-    everything = [*TABLES.values(), *(model for _, _, model in plugins())]
+    everything = [*tables().values(), *(model for _, _, model in plugins())]
     if missing := [name for model in everything for name in undocumented(model)]:
         print("\n".join(f"'{name}' is not documented: write a text after it" for name in missing), file=sys.stderr)
         return 1
@@ -56,12 +45,22 @@ def main() -> int:
 def lines() -> Iterator[str]:
     """The page."""
     yield INTRODUCTION
-    for title, model in TABLES.items():
+    for title, model in tables().items():
         yield from _section(f"## {title}", model)
     yield PLUGINS
     for title, summary, model in plugins():
         yield ""
         yield from _section(f"### `{title}`", model, f"{summary}. ")
+
+
+def tables() -> dict[str, type[BaseModel]]:
+    """The core's tables by their headings, in the order of the document, and what is a table within one."""
+    found: dict[str, type[BaseModel]] = {}
+    for name, field in Document.model_fields.items():
+        for one in (field.annotation, *get_args(field.annotation)):
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                found[f"`[{name}]`" if one is field.annotation else f"`[[{name}]]`"] = one
+    return {**found, "`match` in `[[rule]]`": Match}
 
 
 def plugins() -> list[tuple[str, str, type[BaseModel]]]:

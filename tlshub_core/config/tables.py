@@ -106,7 +106,7 @@ class Mapping(Table):
 
 
 class Events(Table):
-    """Where events go; 'log' and 'jsonl' are part of the core."""
+    """Where events go; 'log', 'jsonl' and 'csv' are part of the core."""
 
     sinks: tuple[Text, ...] = ("log",)
     """Each gets every event, in a process of its own."""
@@ -131,7 +131,7 @@ class Report(Table):
     """What the agent leaves of how connections were, when it stops."""
 
     folder: File | None = None
-    """One that is there, for `perf_metrics_<time>.json` and `.csv`; left out: the report is only printed."""
+    """`perf_metrics_TIME.json` and `perf_metrics_TIME.csv` are written into it; it has to be there."""
 
 
 class Debug(Table):

@@ -69,8 +69,8 @@ def _ports(ranges: Sequence[tuple[int, int]]) -> list[Line]:
     lines: list[Line] = []
     for at in (0, 2):
         lines.append((_HALF_BEHIND_X, at, "", ""))
-        for low, high in ranges:
-            other = f"not {at} {low} {high}"
+        for number, (low, high) in enumerate(ranges):
+            other = f"not {at} {number}"
             lines += [(_AT_LEAST, low, "", other), (_ABOVE, high, other, ""), (_RETURN, _WHOLE, "", ""), other]
     return lines
 

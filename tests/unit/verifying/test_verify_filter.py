@@ -90,6 +90,13 @@ def test_what_is_no_tcp_is_kept_back(gate: Gate) -> None:
     assert not gate.passes(bytes(udp)) and not gate.passes(bytes(six)) and not gate.passes(b"\x08\x06")
 
 
+def test_ranges_may_overlap_and_repeat() -> None:
+    gate = Gate([(1, 1), (1, 79), (1, 1), (70, 90)])
+    assert gate.passes(packet((79, 100))) and gate.passes(packet((100, 1))) and gate.passes(packet((85, 85)))
+    assert not gate.passes(packet((91, 91)))
+    gate.close()
+
+
 def test_very_many_ranges_let_all_of_tcp_through() -> None:
     gate = Gate([(port, port) for port in range(1000, 3000, 2)])
     assert gate.passes(packet((1, 2))) and not gate.passes(b"\x45" + bytes(40))

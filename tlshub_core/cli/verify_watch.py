@@ -20,7 +20,7 @@ from tlshub_core.verifying.plain_pcap import PcapFile
 from tlshub_core.verifying.sniffing import Sniffer
 from tlshub_core.verifying.word import Word
 
-_TICK_S, _PATIENCE_S = 1.0, 0.25
+_TICK_S, _PATIENCE_S, _SHARE = 1.0, 0.25, 10
 _ROWS = 15
 Tick = Callable[[], None]
 
@@ -54,6 +54,7 @@ def watch(judge: Judge, interface: str, word: Word, seconds: float, count: int, 
                     judge.take(packet)
                     if save:
                         save.write(packet.data, packet.time_ns, packet.original)
+                judge.lost = sniffer.lost
                 tick()
     finally:
         stop.restore()
@@ -78,16 +79,20 @@ def read(judge: Judge, path: Path) -> None:
 
 @contextmanager
 def _ticking(judge: Judge, also: Tick) -> Iterator[Tick]:
-    """What is to be called often, and does something once a second: shows what is known by now, on a terminal."""
-    last = time.monotonic()
+    """What is to be called often, and does something once a second: shows what is known by now, on a terminal.
+
+    With very many connections it does so more seldom, since packets wait meanwhile.
+    """
+    due = time.monotonic() + _TICK_S
     with _screen(judge) as draw:
 
         def tick() -> None:
-            nonlocal last
-            if time.monotonic() - last >= _TICK_S:
+            nonlocal due
+            began = time.monotonic()
+            if began >= due:
                 also()
                 draw()
-                last = time.monotonic()
+                due = time.monotonic() + max(_TICK_S, _SHARE * (time.monotonic() - began))
 
         yield tick
 

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -224,6 +228,45 @@ def test_the_agent_is_asked_why_and_ctrl_c_ends_it(link: Spaces, config: Path) -
     (found,) = document["findings"]
     assert (status, found["outcome"], found["server_sent"]["ranges"]) == (1, "clear", [[0, 11]])
     assert found["why"] == "the agent has it as in clear: no-agent"
+
+
+def test_a_terminal_shows_what_is_known_by_now(link: Spaces, config: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = ["ip", "netns", "exec", link.name("a"), str(PROGRAM), "verify", str(config), "-i", "wire"]
+    wide = {**os.environ, "COLUMNS": "200", "TERM": "xterm"}
+    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=wide)
+    go = threading.Event()
+
+    def answer(sock: socket.socket) -> None:
+        sock.sendall(b"220 welcome")
+        assert go.wait(60)
+
+    try:
+        shown(ours, b"capturing on 'wire'")
+        link.serve(81, answer)
+        with link.connect(81) as sock:
+            assert sock.recv(100) == b"220 welcome"
+            shown(ours, b"in clear: ")
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+            go.set()
+    finally:
+        go.set()
+        process.kill()
+        process.communicate()
+        os.close(theirs)
+        os.close(ours)
+    link.join()
+    assert (process.returncode, b"11 in clear: 11 at 0" in out) == (1, True), out
+    assert out.endswith(b"verdict: IN CLEAR: see above which bytes\n")
+
+
+def shown(terminal: int, text: bytes) -> None:
+    """Wait until the text is on the terminal."""
+    found, deadline = b"", time.monotonic() + 60
+    while text not in found:
+        assert select.select([terminal], [], [], max(deadline - time.monotonic(), 0))[0], found
+        found += os.read(terminal, 1 << 16)
 
 
 def row(client: str, server: str) -> FlowRow:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tlshub_core.verifying.flows import End, Flow, Flows, name_of
+from tlshub_core.verifying.ends import End, name_of
+from tlshub_core.verifying.flows import Flow, Flows
 from tlshub_core.verifying.keyring import FlowOpener, Keyring
 from tlshub_core.verifying.packets import Unreadable, reader
 from tlshub_core.verifying.pcap import Capture

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tlshub_core.verifying.framing import HEADER
 from tlshub_core.verifying.keys import DirectionKey
-from tlshub_core.verifying.records import HEADER
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Generic, TypeVar
 
+from tlshub_core.verifying.ends import End, ends_of, name_of
 from tlshub_core.verifying.packets import ACK, RST, SYN, Segment
-from tlshub_core.verifying.reassembly import SEQ_WRAP, Direction, Room, Sink
+from tlshub_core.verifying.reassembly import SEQ_WRAP, Direction
+from tlshub_core.verifying.sinks import Room, Sink
 
 S = TypeVar("S", bound=Sink)
-End = tuple[bytes, int]
 DONE, OPEN = 4096, 100_000
 
 
@@ -146,15 +146,3 @@ class Flows(Generic[S]):
         self._by_ends.pop((server, client, server_port, client_port), None)  # an end may be connected with itself
         flow.finish()
         self._ended(flow)
-
-
-def ends_of(first: Segment) -> tuple[End, End]:
-    """The client's end and the server's, by a first segment."""
-    ends = (first.source, first.source_port), (first.destination, first.destination_port)
-    return ends[::-1] if first.flags & (SYN | ACK) == SYN | ACK else ends
-
-
-def name_of(address: bytes, port: int) -> str:
-    """An end as 'address:port', IPv6 addresses in brackets."""
-    host = ip_address(address)
-    return f"[{host}]:{port}" if host.version == 6 else f"{host}:{port}"

@@ -9,8 +9,9 @@ from enum import Enum
 from functools import partial
 from typing import Protocol
 
+from tlshub_core.verifying.ends import End, name_of
 from tlshub_core.verifying.findings import Finding, Outcome, finding
-from tlshub_core.verifying.flows import End, Flow, Flows, name_of
+from tlshub_core.verifying.flows import Flow, Flows
 from tlshub_core.verifying.keyring import FlowOpener, Keyring
 from tlshub_core.verifying.packets import Reader, Unreadable, reader
 from tlshub_core.verifying.pcap import Packet

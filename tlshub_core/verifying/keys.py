@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-from tlshub_core.verifying.flows import name_of
+from tlshub_core.verifying.ends import name_of
 
 _KEY_SIZES = {"aes-gcm-128": 16, "aes-gcm-256": 32, "chacha20-poly1305": 32}
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from tlshub_core.verifying.flows import End
+from tlshub_core.verifying.ends import End
 from tlshub_core.verifying.packets import ACK, FIN, SYN
 
 _PUSH, _TCP, _RAW = 8, 6, 101

@@ -4,41 +4,14 @@
 from __future__ import annotations
 
 from bisect import insort
-from typing import Protocol
 
 from tlshub_core.verifying.packets import FIN, SYN, Segment
+from tlshub_core.verifying.sinks import Room, Sink
 
 SEQ_WRAP = 1 << 32
 _HALF = 1 << 31
 _KEPT = 1 << 16  # of what is acknowledged: such bytes may still come again
 _MOST = 4 << 20  # of one stream, not acknowledged yet, or behind a hole
-
-
-class Sink(Protocol):
-    """What takes the bytes of a stream, in order; `skip` says how many in between nobody saw."""
-
-    def feed(self, chunk: bytes) -> None:
-        """The next bytes."""
-
-    def skip(self, count: int) -> None:
-        """A hole."""
-
-    def finish(self, ended: bool) -> None:
-        """No more come; `ended` is whether the stream is whole up to its FIN and no RST cut it."""
-
-
-class Room:
-    """How many bytes all streams together may keep, and do keep."""
-
-    __slots__ = ("limit", "used")
-
-    def __init__(self, limit: int = 256 << 20) -> None:
-        self.limit, self.used = limit, 0
-
-    @property
-    def full(self) -> bool:
-        """Whether no more may be kept."""
-        return self.used > self.limit
 
 
 class Direction:

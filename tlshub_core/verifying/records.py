@@ -6,16 +6,11 @@ A stream is judged as it comes, and no more of it is kept than one record.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
-HEADER = 5
+from tlshub_core.verifying.framing import HEADER, START, followed, framed
+
 RANGES = 16
-_START = b"\x17\x03\x03"
-_HEADER = struct.Struct(">BBBH").unpack_from
-_LONGEST = 16384 + 256
-_LONGEST_OTHER = 16384 + 2048  # RFC 5246, section 6.2.3
-_OTHERS = frozenset({20, 21, 22})
 _BEGINS = (b"\x15", b"\x16")
 
 
@@ -75,7 +70,7 @@ class Records:
         """No more bytes come; the last record may be cut short only where the stream has not `ended`."""
         self._parse(final=True)
         left = len(self._buffer)
-        if left and not ended and not self._searching and _START.startswith(self._buffer[:3]):
+        if left and not ended and not self._searching and START.startswith(self._buffer[:3]):
             self.partial = left
             self._consume(left)
         else:
@@ -83,31 +78,30 @@ class Records:
             self._mark(left)
 
     def _parse(self, final: bool) -> None:
-        buffer = self._buffer
-        if not self.at and len(buffer) > HEADER:
-            self._first = bytes(buffer[: HEADER + 1])
-        while buffer:
-            if self._searching:
-                if not self._search(final):
-                    return
-                continue
-            if len(buffer) < HEADER:
-                # Only at the end is it seen whether these few bytes may begin a record.
-                if not final or _START.startswith(buffer[:3]):
-                    return
-                self._searching = self._broken = True
-                continue
-            kind, major, minor, length = _HEADER(buffer)
-            if buffer[:3] == _START and 1 <= length <= _LONGEST:
-                if len(buffer) < HEADER + length:
-                    return
-                self._record(HEADER + length)
-            elif kind in _OTHERS and major == 3 and 1 <= minor <= 3 and 1 <= length <= _LONGEST_OTHER:
-                if len(buffer) < HEADER + length:
-                    return
-                self._mark(HEADER + length)
-            else:
-                self._searching = self._broken = True
+        if not self.at and len(self._buffer) > HEADER:
+            self._first = bytes(self._buffer[: HEADER + 1])
+        while self._buffer and self._step(final):
+            continue
+
+    def _step(self, final: bool) -> bool:
+        """One record, or the clear bytes before one; whether there may be more to do."""
+        if self._searching:
+            return self._search(final)
+        if len(self._buffer) < HEADER:
+            # Only at the end is it seen whether these few bytes may begin a record.
+            self._searching = final and not START.startswith(self._buffer[:3])
+            self._broken = self._broken or self._searching
+            return self._searching
+        size, ours = framed(self._buffer)
+        if not size:
+            self._searching = self._broken = True
+        elif len(self._buffer) < size:
+            return False
+        elif ours:
+            self._record(size)
+        else:
+            self._mark(size)
+        return True
 
     def _record(self, size: int) -> None:
         if self._take:
@@ -119,8 +113,8 @@ class Records:
     def _search(self, final: bool) -> bool:
         """Past clear bytes to the next record, which another one or the end must follow; whether it was found."""
         buffer, at = self._buffer, 0
-        while (at := buffer.find(_START, at)) >= 0:
-            follows = _followed(buffer, at, final)
+        while (at := buffer.find(START, at)) >= 0:
+            follows = followed(buffer, at, final)
             if follows is None:
                 self._mark(at)
                 return False
@@ -129,7 +123,7 @@ class Records:
                 self._searching = False
                 return True
             at += 1
-        self._mark(len(buffer) if final else max(len(buffer) - len(_START) + 1, 0))
+        self._mark(len(buffer) if final else max(len(buffer) - len(START) + 1, 0))
         return False
 
     def _mark(self, count: int) -> None:
@@ -144,22 +138,3 @@ class Records:
     def _consume(self, count: int) -> None:
         del self._buffer[:count]
         self.at += count
-
-
-def _end(stream: bytearray, at: int) -> int | None:
-    """Where the record that begins here ends, maybe behind the stream; None where what is there begins none."""
-    header = stream[at : at + HEADER]
-    if len(header) < HEADER:
-        return at + HEADER if _START.startswith(header[:3]) else None
-    length = _HEADER(header)[3]
-    return at + HEADER + length if header[:3] == _START and 1 <= length <= _LONGEST else None
-
-
-def _followed(stream: bytearray, at: int, final: bool) -> bool | None:
-    """Whether a record here is one, and no coincidence: another one or the end follows; None until that is seen."""
-    size, end = len(stream), _end(stream, at)
-    if end is None:
-        return False
-    if not final and end + HEADER > size:
-        return None
-    return end == size or (end < size and _end(stream, end) is not None)

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from tlshub_core.types.capture import Match, RuleSet
 from tlshub_core.types.flow import Mode, Side
-from tlshub_core.verifying.flows import End
+from tlshub_core.verifying.ends import End
 
 PortRange = tuple[int, int]
 

@@ -99,6 +99,6 @@ TARGET = Target(
     refusals=(PcapError, ValueError),
     modules=tuple(
         f"tlshub_core.verifying.{name}"
-        for name in ("pcap", "pcapng", "packets", "flows", "reassembly", "records", "findings", "judge")
+        for name in ("pcap", "pcapng", "packets", "flows", "reassembly", "framing", "records", "findings", "judge")
     ),
 )

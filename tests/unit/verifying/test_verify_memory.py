@@ -15,9 +15,9 @@ from tlshub_core.verifying.flows import Flow, Flows
 from tlshub_core.verifying.judge import Answer, Judge
 from tlshub_core.verifying.packets import ACK
 from tlshub_core.verifying.pcap import Packet as Captured
-from tlshub_core.verifying.reassembly import Room
 from tlshub_core.verifying.records import Records
 from tlshub_core.verifying.scope import Scope
+from tlshub_core.verifying.sinks import Room
 
 MB = 1 << 20
 RECORD = record(16384)

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.unit.verifying.frames import Packet, Talk, pcap_of, record
-from tests.unit.verifying.given import CONFIG, HELLO, own_tls, secured, spoken
+from tests.unit.verifying.given import HELLO, own_tls, secured, spoken
 from tlshub_core.cli.main import main
 
 
@@ -36,12 +36,6 @@ def judged(tmp_path: Path, packets: Iterable[Packet], *words: object) -> tuple[i
 def only(document: dict[str, Any]) -> dict[str, Any]:
     (found,) = document["findings"]
     return dict(found)
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    (tmp_path / "capture.toml").write_text(CONFIG)
-    return tmp_path / "capture.toml"
 
 
 def test_records_from_the_first_byte_are_encrypted(tmp_path: Path) -> None:

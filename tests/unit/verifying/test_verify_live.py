@@ -4,18 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,85 +16,14 @@ import pytest
 
 from tests.unit.control.serving import serving
 from tests.unit.verifying.frames import record
-from tests.unit.verifying.given import CONFIG
-from tests.unit.verifying.spaces import ENDS, Spaces, spaces
+from tests.unit.verifying.running import PROGRAM, talk, until_end, verifying
+from tests.unit.verifying.spaces import ENDS, Spaces
 from tlshub_core.control.answers import FlowsAnswer
 from tlshub_core.control.binding import Caller
 from tlshub_core.control.conversation import Send
 from tlshub_core.control.requests import Request
 from tlshub_core.control.rows import FlowRow
 from tlshub_core.peering.pki import init
-from tlshub_core.types.errors import Unavailable
-from tlshub_core.verifying.sniffing import Sniffer
-
-PROGRAM = Path(sys.executable).with_name("tlshub-capture")
-
-
-@pytest.fixture(scope="module")
-def link() -> Iterator[Spaces]:
-    try:
-        with spaces() as found:
-            yield found
-    except OSError as error:
-        pytest.skip(f"this user cannot make network namespaces: {error}")
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    (tmp_path / "capture.toml").write_text(CONFIG + f'[control]\nsocket = "{tmp_path}/control.sock"\n')
-    return tmp_path / "capture.toml"
-
-
-class Verifying:
-    """A running 'verify'; its verdict once it has ended."""
-
-    def __init__(self, link: Spaces, *words: object) -> None:
-        command = ["ip", "netns", "exec", link.name("a"), str(PROGRAM), "verify", "--json", "-i", "wire"]
-        self.process = subprocess.Popen(
-            [*command, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
-        )
-        assert self.process.stderr is not None
-        self.said = self.process.stderr.readline().decode()
-        assert "capturing on 'wire'" in self.said, self.said
-
-    def verdict(self) -> tuple[int, dict[str, Any]]:
-        """The exit status, and the document."""
-        out, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, json.loads(out)
-
-
-@contextmanager
-def verifying(link: Spaces, *words: object) -> Iterator[Verifying]:
-    running = Verifying(link, *words, "--seconds", "60")
-    try:
-        yield running
-    finally:
-        running.process.kill()
-        running.process.communicate()
-
-
-def until_end(sock: socket.socket) -> bytes:
-    found = b""
-    while chunk := sock.recv(1 << 16):
-        found += chunk
-    return found
-
-
-def talk(link: Spaces, port: int, sent: bytes, received: bytes, six: bool = False) -> None:
-    """One connection; each end sees what the other sent."""
-    seen: list[bytes] = []
-
-    def answer(sock: socket.socket) -> None:
-        seen.append(until_end(sock))
-        sock.sendall(received)
-
-    link.serve(port, answer, six)
-    with link.connect(port, six) as sock:
-        sock.sendall(sent)
-        sock.shutdown(socket.SHUT_WR)
-        assert until_end(sock) == received
-    link.join()
-    assert seen == [sent]
 
 
 def findings(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -230,68 +152,8 @@ def test_the_agent_is_asked_why_and_ctrl_c_ends_it(link: Spaces, config: Path) -
     assert found["why"] == "the agent has it as in clear: no-agent"
 
 
-def test_a_terminal_shows_what_is_known_by_now(link: Spaces, config: Path) -> None:
-    ours, theirs = pty.openpty()
-    command = ["ip", "netns", "exec", link.name("a"), str(PROGRAM), "verify", str(config), "-i", "wire"]
-    wide = {**os.environ, "COLUMNS": "200", "TERM": "xterm"}
-    process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=wide)
-    go = threading.Event()
-
-    def answer(sock: socket.socket) -> None:
-        sock.sendall(b"220 welcome")
-        assert go.wait(60)
-
-    try:
-        shown(ours, b"capturing on 'wire'")
-        link.serve(81, answer)
-        with link.connect(81) as sock:
-            assert sock.recv(100) == b"220 welcome"
-            shown(ours, b"in clear: ")
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
-            go.set()
-    finally:
-        go.set()
-        process.kill()
-        process.communicate()
-        os.close(theirs)
-        os.close(ours)
-    link.join()
-    assert (process.returncode, b"11 in clear: 11 at 0" in out) == (1, True), out
-    assert out.endswith(b"verdict: IN CLEAR: see above which bytes\n")
-
-
-def shown(terminal: int, text: bytes) -> None:
-    """Wait until the text is on the terminal."""
-    found, deadline = b"", time.monotonic() + 60
-    while text not in found:
-        assert select.select([terminal], [], [], max(deadline - time.monotonic(), 0))[0], found
-        found += os.read(terminal, 1 << 16)
-
-
 def row(client: str, server: str) -> FlowRow:
     return FlowRow(
         id="i", side="client", client=client, server=server, peer="", pid=1, comm="x", state="clear", reason="no-agent",
         rule="prefers", mode="prefer", provider="openssl", cipher="", age_ms=1, hold_ms=1,
     )  # fmt: skip
-
-
-def test_packets_that_the_kernel_drops_are_counted(link: Spaces) -> None:
-    sniffer = link.within("a", lambda: Sniffer("wire", [(80, 80)]))
-    sniffer._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    talk(link, 80, record(1000) * 100, record(1000) * 100)
-    assert sum(1 for _ in sniffer.packets(1)) > 0
-    sniffer.close()
-    assert sniffer.lost > 0
-
-
-def test_other_ports_do_not_reach_it(link: Spaces) -> None:
-    sniffer = link.within("a", lambda: Sniffer("wire", [(90, 99)]))
-    talk(link, 80, b"x", b"y")
-    assert list(sniffer.packets(0)) == []
-    sniffer.close()
-
-
-def test_an_interface_that_is_not_there_is_said(link: Spaces) -> None:
-    with pytest.raises(Unavailable, match="there is no interface 'nowhere' here: there are 'lo'"):
-        Sniffer("nowhere", [(80, 80)])

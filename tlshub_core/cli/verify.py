@@ -10,8 +10,7 @@ import click
 
 from tlshub_core.cli.common import config_argument, json_option
 
-_NEW = click.Path(path_type=Path)
-_THERE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _ports(ctx: click.Context, param: click.Parameter, value: str) -> tuple[tuple[int, int], ...]:
@@ -28,16 +27,16 @@ def _ports(ctx: click.Context, param: click.Parameter, value: str) -> tuple[tupl
 @click.command("verify", short_help="Judge from the packets whether all is encrypted.")
 @config_argument
 @click.option("-i", "--interface", default="", help="Watch this interface, until Ctrl-C.")
-@click.option("--read", "file", type=_THERE, help="Read this capture (pcap, pcapng) instead.")
+@click.option("--read", "file", type=_FILE, help="Read this capture (pcap, pcapng) instead.")
 @click.option("--rule", default="", help="Only connections that this rule decides on.")
 @click.option("--ports", default="", callback=_ports, metavar="P[-P],...", help="Only connections to these ports.")
 @click.option("--seconds", type=click.FloatRange(0), default=0, help="Stop after that time.")
 @click.option("--count", type=click.IntRange(0), default=0, help="Stop when so many connections are over.")
-@click.option("--pcap", type=_NEW, help="Keep what is captured, in this new file.")
-@click.option("--keys", type=_THERE, multiple=True, help="Open the records with this key log. May be repeated.")
-@click.option("--clear", type=_NEW, help="Write what opened as a capture in clear, to this new file.")
-@click.option("--events", type=_THERE, help="Events of the agent as JSON lines, to say why something is in clear.")
-@click.option("--socket", type=_NEW, help="The agent's control socket, instead of the configuration's.")
+@click.option("--pcap", type=_FILE, help="Keep what is captured, in this new file.")
+@click.option("--keys", type=_FILE, multiple=True, help="Open the records with this key log. May be repeated.")
+@click.option("--clear", type=_FILE, help="Write what opened as a capture in clear, to this new file.")
+@click.option("--events", type=_FILE, help="Events of the agent as JSON lines, to say why something is in clear.")
+@click.option("--socket", type=_FILE, help="The agent's control socket, instead of the configuration's.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
@@ -53,6 +52,9 @@ def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
         raise click.UsageError("'--seconds', '--count' and '--pcap' are for '--interface'")
     if given["clear"] and not given["keys"]:
         raise click.UsageError("'--clear' needs '--keys'")
+    for path in (given["file"], given["events"], *given["keys"]):
+        if path and not path.exists():
+            raise click.UsageError(f"'{path}' does not exist")
     from tlshub_core.cli.verify_run import Options, run  # not for a call that was wrong
 
     ctx.exit(run(Options(**given), as_json))

@@ -18,7 +18,6 @@ from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import payload, receives_first, sends_first, serve
 from tests.lab.kit.wire import Wire
 
-TCP_FASTOPEN_CONNECT, IPPROTO_MPTCP = 30, 262
 SOL_TLS, TLS_TX, TLS_RX, TCP_ULP, SO_ZEROCOPY, TCP_REPAIR = 282, 1, 2, 31, 60, 19
 
 
@@ -47,24 +46,6 @@ def test_a_socket_that_connects_to_itself_is_refused(node_a: Node, ports: Ports,
     assert node_a.start(partial(alone, port=ports.require())).result() != ""
     (refused,) = node_a.await_events("Refused", 1)
     assert refused["reason"] == "simultaneous-open"
-
-
-def test_multipath_tcp_is_refused(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
-    secret, control = ports.require(), ports.bypass()
-
-    def many_paths(_say: Say, port: int) -> str:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_MPTCP) as sock:
-            sock.settimeout(40)
-            return number_of(lambda: speak(sock, node_b.ipv4, port, marker))
-
-    for port in (secret, control):
-        server = node_b.start(partial(serve, way=IPV4, port=port, talk=receives_first, content=marker))
-        assert server.heard() == "listening"
-    assert node_a.start(partial(many_paths, port=control)).result() == ""
-    assert node_a.start(partial(many_paths, port=secret)).result() != ""
-    assert {event["reason"] for event in node_a.await_events("Refused", 1)} == {"mptcp"}
-    wire.silent(marker, secret)
-    wire.clear(marker, control)
 
 
 def test_options_that_would_show_keys_or_break_ktls(

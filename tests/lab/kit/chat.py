@@ -83,5 +83,10 @@ class Flag:
     def set(self) -> None:
         self._page[0] = 1
 
+    def wait(self) -> None:
+        """Until it is set."""
+        while not self.is_set():
+            time.sleep(PAUSE_S / 2)
+
     def is_set(self) -> bool:
         return bool(self._page[0])

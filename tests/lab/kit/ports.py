@@ -37,13 +37,18 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """How a client reaches a server: address family and address at each end; `host` is where the client connects to."""
+    """How a client reaches a server: address family, protocol and address at each end.
+
+    `host` is where the client connects to.
+    """
 
     name: str
     listen_family: AddressFamily
     listen_host: str
     family: AddressFamily
     host: str
+    listen_protocol: int = 0
+    protocol: int = 0
 
 
 IPV4 = Way(name="ipv4", listen_family=AF_INET, listen_host="10.77.0.2", family=AF_INET, host="10.77.0.2")

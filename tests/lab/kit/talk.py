@@ -24,7 +24,7 @@ def payload(marker: bytes, size: int = 40_000) -> bytes:
 
 def listener(way: Way, port: int, backlog: int = 128) -> socket.socket:
     """A listening socket."""
-    sock = socket.socket(way.listen_family)
+    sock = socket.socket(way.listen_family, socket.SOCK_STREAM, way.listen_protocol)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if way.listen_family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -51,7 +51,7 @@ def serve(say: Say, way: Way, port: int, talk: Talk, content: bytes) -> bytes:
 
 def dial(_say: Say, way: Way, port: int, talk: Talk, content: bytes) -> bytes:
     """Connect, blocking, and talk."""
-    with socket.socket(way.family) as sock:
+    with socket.socket(way.family, socket.SOCK_STREAM, way.protocol) as sock:
         sock.connect((way.host, port))
         return talk(sock, content)
 

@@ -114,7 +114,7 @@ def try_all(_say: Say, way: Way, ports: Sequence[int], content: bytes) -> dict[i
 
 def _try(way: Way, port: int, content: bytes, found: dict[int, Tried]) -> None:
     began, got, error = time.monotonic(), bytearray(), ""
-    with socket.socket(way.family) as sock:
+    with socket.socket(way.family, socket.SOCK_STREAM, way.protocol) as sock:
         try:
             sock.connect((way.host, port))
             sock.sendall(content)

@@ -21,24 +21,28 @@ Hand = Callable[[Say, Get, Use], bytes]  # get it, hand it over, say so; what th
 BYSTANDERS, DESCRIPTORS = 200, 50
 
 
-def _child(does: Callable[[], None]) -> int:
+def start_child(does: Callable[[], None]) -> int:
+    """A child that does that, and ends; its process."""
     pid = os.fork()
     if pid == 0:
         try:
             does()
+            os._exit(0)
         except BaseException:  # noqa: BLE001 - shown; whoever waits for what this process received gets nothing
             traceback.print_exc()
         finally:
-            os._exit(0)
+            os._exit(1)
     return pid
 
 
-def _use(into: int, get: Get, use: Use) -> None:
+def write_use(into: int, get: Get, use: Use) -> None:
+    """Get it and use it; what was received goes into that pipe."""
     with open(into, "wb") as pipe, get() as sock:
         pipe.write(use(sock))
 
 
-def _result(out: int, into: int, child: int) -> bytes:
+def result_of(out: int, into: int, child: int) -> bytes:
+    """What a child wrote into the pipe until it ended."""
     os.close(into)
     with open(out, "rb") as pipe:
         got = pipe.read()
@@ -55,20 +59,20 @@ def passed(say: Say, get: Get, use: Use, late_s: float = 0.0) -> bytes:
     """Sent over a Unix socket (SCM_RIGHTS) to a process that was there before, and closed here at once."""
     near, far = socket.socketpair()
     out, into = os.pipe()
-    child = _child(partial(_use, into, partial(_received, far, late_s), use))
+    child = start_child(partial(write_use, into, partial(_received, far, late_s), use))
     with get() as sock:
         socket.send_fds(near, [b"!"], [sock.fileno()])
     say("handed over")
-    return _result(out, into, child)
+    return result_of(out, into, child)
 
 
 def inherited(say: Say, get: Get, use: Use) -> bytes:
     """Left to a child, and closed here at once."""
     out, into = os.pipe()
     with get() as sock:
-        child = _child(partial(_use, into, lambda: sock, use))
+        child = start_child(partial(write_use, into, lambda: sock, use))
     say("handed over")
-    return _result(out, into, child)
+    return result_of(out, into, child)
 
 
 def orphaned(say: Say, get: Get, use: Use) -> bytes:
@@ -77,12 +81,12 @@ def orphaned(say: Say, get: Get, use: Use) -> bytes:
 
     def leaves() -> None:
         sock = get()
-        _child(partial(_use, into, lambda: sock, use))
+        start_child(partial(write_use, into, lambda: sock, use))
 
-    parent = _child(leaves)
+    parent = start_child(leaves)
     os.waitid(os.P_PID, parent, os.WEXITED | os.WNOWAIT)
     say("handed over")
-    return _result(out, into, parent)
+    return result_of(out, into, parent)
 
 
 def serve_handed(say: Say, way: Way, port: int, talk: Talk, content: bytes, *, hand: Hand, go: Flag) -> bytes:
@@ -110,6 +114,6 @@ def bystanders(say: Say) -> None:
         del kept
 
     for _ in range(BYSTANDERS):
-        _child(stands)
+        start_child(stands)
     say("all are there")
     time.sleep(600)

@@ -56,7 +56,7 @@ def test_both_ends_in_containers(
 
 
 @contextmanager
-def routed(node_a: Node, node_b: Node, whose: str = "node-a 10.77.0.1") -> Iterator[None]:
+def routed(node_a: Node, node_b: Node, whose: str = "node-a 10.77.0.1,fd77::1") -> Iterator[None]:
     """The container's network is behind node-a, and known to the mapping as a pod of that node."""
     with kept(MAPPING):
         put(MAPPING, MAPPING.read_bytes() + f"in-a-box {whose} {INSIDE}\n".encode())

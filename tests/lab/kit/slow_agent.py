@@ -82,7 +82,7 @@ def patch(delays: Delays) -> None:
     ktls._set = before(lambda _sock, direction, _keys, _one: delays.step(kernel[direction]), ktls._set)
     ktls.install = _around(delays, ktls.install)
     ending.Ending.fail = before(lambda self, _error: delays.sleep(self._flow.id, "failing"), ending.Ending.fail)  # type: ignore[method-assign]
-    ending.Ending._cleared = before(lambda self: delays.sleep(self._flow.id, "waking"), ending.Ending._cleared)  # type: ignore[method-assign]
+    ending.Ending._cleared = before(lambda self, _why: delays.sleep(self._flow.id, "waking"), ending.Ending._cleared)  # type: ignore[method-assign]
     release.wake_writer = before(lambda _sock: delays.step("wake"), release.wake_writer)
 
 

@@ -7,8 +7,8 @@ import io
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from tlshub_core.top.controls import Controls
 from tlshub_core.top.sample import Sample
 from tlshub_core.top.screen import View, screen
 
+PATIENCE_S = 10  # for a caller who does not come
 _PROVIDER = rows.ProviderRow(name="openssl", summary="sessions by OpenSSL", default=True, allowed=False)
 _ON, _OFF = answers.BypassAnswer(on=True, left_s=60), answers.BypassAnswer(on=False, left_s=None)
 _STATUS = answers.StatusAnswer(
@@ -93,21 +94,30 @@ WORDS = (
 
 
 class _Agent:
-    """Whoever connects is answered with the same bytes; waits in a thread that ends with the process."""
+    """Who connects meanwhile is answered with these bytes, by a thread that is no more when the call has ended."""
 
     def __init__(self) -> None:
-        self.path, self.answer = Path(f"\0fuzzed-{os.getpid()}"), b""  # not in the file system
+        self.path = Path(f"\0fuzzed-{os.getpid()}")  # not in the file system
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(PATIENCE_S)
         self._socket.bind(os.fspath(self.path))
         self._socket.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
 
-    def _serve(self) -> None:
-        while True:
-            caller, _ = self._socket.accept()
-            with caller, suppress(OSError):  # a caller who has heard enough hangs up
-                caller.recv(requests.LIMIT)
-                caller.sendall(self.answer)
+    @contextmanager
+    def answering(self, answer: bytes) -> Iterator[None]:
+        """For one caller."""
+        thread = threading.Thread(target=self._serve, args=(answer,))
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+    def _serve(self, answer: bytes) -> None:
+        caller, _ = self._socket.accept()
+        with caller, suppress(OSError):  # a caller who has heard enough hangs up
+            caller.recv(requests.LIMIT)
+            caller.sendall(answer)
 
 
 @cache
@@ -128,9 +138,9 @@ def _seeds() -> Iterable[bytes]:
 def _one(data: bytes) -> Iterable[str]:
     request, like, table, show = _COMMANDS[data[0] % len(_COMMANDS)] if data else _COMMANDS[0]
     agent = _agent()
-    agent.answer = text_of(data[1:], WORDS)
     try:
-        answer = client.ask(agent.path, request, type(like), table)
+        with agent.answering(text_of(data[1:], WORDS)):
+            answer = client.ask(agent.path, request, type(like), table)
     except CommandError as error:
         return ["an error of the agent" if error.failure.file else "refused"]
     _shown(show, answer)

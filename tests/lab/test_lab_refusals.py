@@ -18,6 +18,7 @@ from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import payload, receives_first, sends_first, serve
 from tests.lab.kit.wire import Wire
 
+TCP_FASTOPEN_CONNECT = 30
 SOL_TLS, TLS_TX, TLS_RX, TCP_ULP, SO_ZEROCOPY, TCP_REPAIR = 282, 1, 2, 31, 60, 19
 
 

@@ -24,7 +24,7 @@ from tests.lab.kit.talk import payload
 from tests.lab.kit.wire import Wire
 
 STOPPED_S = times(6, 10)
-BUSY_US = 100_000
+BUSY_US = 30_000
 HOUR_S = 3600
 
 

@@ -13,7 +13,7 @@ from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
 from typing import TypeVar, cast
 
 from tlshub_core.promises import Promises
-from tlshub_core.types.capture import State
+from tlshub_core.types.capture import DECIDED, State
 from tlshub_core.types.errors import Reason, Refused
 from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Address, Flow, Mode, Pod, Side, Tuple4
@@ -25,7 +25,6 @@ LEFT_NS = 30_000_000_000  # longer than a first segment takes; one that comes la
 EXPECTED_NS = 330_000_000_000  # longer than TCP tries: what was promised to the peer never begins as NEW
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)  # EINVAL: link-local, of an interface unknown
 T = TypeVar("T")
-_NOT_HELD = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
 class Context:
@@ -85,7 +84,7 @@ class Context:
         before = self._backend.move(flow.cookie, State.NEW, State.ASKED)
         if before is None:
             raise Refused("the connection is closed", Reason.CLOSED)
-        if before in _NOT_HELD:
+        if before in DECIDED:
             raise Refused(f"the flow is already '{before.name.lower()}'", Reason.ALREADY_CLEAR)
 
     def begin(self) -> None:

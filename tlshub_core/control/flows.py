@@ -11,13 +11,12 @@ from itertools import islice
 from tlshub_core.control.requests import HELD
 from tlshub_core.control.rows import FlowRow
 from tlshub_core.pipeline.connection import Connection
-from tlshub_core.types.capture import State
+from tlshub_core.types.capture import DECIDED, State
 from tlshub_core.types.flow import Mode
 
 BATCH = 100
 PAUSE_S = 0.001
 MS = 1_000_000
-_DECIDED = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
 async def batches(connections: Iterable[Connection]) -> AsyncIterator[Sequence[Connection]]:
@@ -44,7 +43,7 @@ def chosen(connection: Connection, wanted: str) -> str:
     if state is None:
         return ""
     name = state.name.lower()
-    return name if wanted in ("", name) or (wanted == HELD and state not in _DECIDED) else ""
+    return name if wanted in ("", name) or (wanted == HELD and state not in DECIDED) else ""
 
 
 def row(connection: Connection, state: str) -> FlowRow:

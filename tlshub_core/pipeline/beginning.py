@@ -13,12 +13,11 @@ from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.mapping import enrich
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
-from tlshub_core.types.capture import FlowKept, FlowSeen, State
+from tlshub_core.types.capture import DECIDED, FlowKept, FlowSeen, State
 from tlshub_core.types.flow import Flow, Side
 from tlshub_core.types.interfaces import MappingSource
 
 RuleNames = Callable[[int], tuple[str, str | None]]  # number -> name, and the provider that the rule asks for
-DECIDED = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
 class Beginning:

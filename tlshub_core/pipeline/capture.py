@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Sequence
 
-from tlshub_core.pipeline.beginning import DECIDED, Beginning, RuleNames
+from tlshub_core.pipeline.beginning import Beginning, RuleNames
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.repair import Repair
 from tlshub_core.pipeline.timeline import timeline
@@ -16,6 +16,7 @@ from tlshub_core.pipeline.tools import Tools
 from tlshub_core.pipeline.wear import Wear
 from tlshub_core.types import events
 from tlshub_core.types.capture import (
+    DECIDED,
     CaptureEvent,
     FlowClosed,
     FlowDecided,

@@ -113,7 +113,7 @@ class Ending:
 
     def abandon(self, reason: Reason) -> None:
         """The agent stops: end what is still held by the flow's rule."""
-        if self.state() in (State.NEW, State.ASKED, State.ARMED, State.INSTALLING):
+        if self.state() in release.HELD:
             self.fail(Unavailable("the agent stops", reason))
 
     def close(self) -> None:

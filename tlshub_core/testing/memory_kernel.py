@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from tlshub_core.testing.matching import first_row
 from tlshub_core.types.capture import (
+    DECIDED,
     CaptureEvent,
     FlowClosed,
     FlowDecided,
@@ -28,7 +29,6 @@ from tlshub_core.types.errors import Reason
 from tlshub_core.types.flow import Address, Isns, Mode, Side, Tuple4
 
 HANDSHAKE_NS = 5_000_000_000
-_DECIDED = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,7 +150,7 @@ class MemoryKernel:
     def expire(self, cookie: int) -> None:
         """The flow's deadline passes."""
         entry = self.table[cookie]
-        if entry.state not in _DECIDED:
+        if entry.state not in DECIDED:
             clear = entry.mode is Mode.PREFER and entry.state is State.NEW
             entry.released_ns = time.monotonic_ns() if clear else None
             self.decide(cookie, State.CLEAR if clear else State.REFUSED, Reason.DEADLINE)

@@ -27,6 +27,10 @@ class State(IntEnum):
     CLEAR = 7
 
 
+# Nothing waits any more: neither a call nor a peer.
+DECIDED = (State.OPEN, State.REFUSED, State.CLEAR)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """The process that holds the socket; `fd` is -1 where only the process (and the socket's inode) is known."""

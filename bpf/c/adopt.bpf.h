@@ -13,6 +13,6 @@ int adopt(struct bpf_iter__tcp *c)
         return 0;
     u64 cookie = bpf_get_socket_cookie(tp);
     struct flow f = { .state = tx_installed(tp) && rx_installed(tp) ? OPEN : CLEAR, .mode = OBSERVE, .sock = (u64)tp };
-    bpf_map_update_elem(&flows, &cookie, &f, BPF_NOEXIST);
+    bpf_map_update_elem(MAP(flows), &cookie, &f, BPF_NOEXIST);
     return 0;
 }

@@ -9,7 +9,7 @@
 #define PATIENCE 8 // part of the gate's deadline
 
 struct asker { u64 cookie; u32 call, pad; };
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct asker); __type(value, u64); } told SEC(".maps"); // when it first waited
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct asker); __type(value, u64); } told MAPS; // when it first waited
 
 static __always_inline bool looks_ready(struct tcp_sock *tp, enum call call)
 {
@@ -32,9 +32,9 @@ static __always_inline bool insists(struct tcp_sock *tp, struct flow *f, u64 coo
     struct settings *c = config();
     if (!c || !looks_ready(tp, call))
         return false;
-    since = bpf_map_lookup_elem(&told, &key);
+    since = bpf_map_lookup_elem(MAP(told), &key);
     if (!since) {
-        bpf_map_update_elem(&told, &key, &never, BPF_ANY);
+        bpf_map_update_elem(MAP(told), &key, &never, BPF_ANY);
         return false;
     }
     if (!may_wait(file, f))

@@ -9,7 +9,7 @@ struct move { u64 cookie, born, deadline; u32 from, to, before, pad; };
 
 static __always_inline void note_answer(const struct flow *f)
 {
-    u64 *answered = f->side == CLIENT ? bpf_map_lookup_elem(&warm, &f->tuple.remote) : 0;
+    u64 *answered = f->side == CLIENT ? bpf_map_lookup_elem(MAP(warm), &f->tuple.remote) : 0;
     if (answered)
         *answered = bpf_ktime_get_ns();
 }
@@ -27,10 +27,10 @@ int move_flow(struct move *m)
 {
     u64 cookie = m->cookie;
     note_pulse();
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f || (m->born && f->born && f->born != m->born))
         return 0; // `before` stays 0: gone
-    m->before = __sync_val_compare_and_swap(&f->state, m->from, m->to);
+    m->before = swap_state(f, m->from, m->to);
     if (m->before != m->from)
         return 0;
     if (m->deadline)
@@ -51,12 +51,12 @@ int promise(struct promise *p)
     struct tuple t = p->tuple;
     u64 until = p->until;
     note_pulse();
-    bpf_map_delete_elem(&left, &t);
-    bpf_map_update_elem(&expected, &t, &until, BPF_ANY);
-    u64 *cookie = bpf_map_lookup_elem(&accepted, &t);
-    struct flow *f = cookie ? bpf_map_lookup_elem(&flows, cookie) : 0;
+    bpf_map_delete_elem(MAP(left), &t);
+    bpf_map_update_elem(MAP(expected), &t, &until, BPF_ANY);
+    u64 *cookie = bpf_map_lookup_elem(MAP(accepted), &t);
+    struct flow *f = cookie ? bpf_map_lookup_elem(MAP(flows), cookie) : 0;
     if (f)
-        p->before = __sync_val_compare_and_swap(&f->state, NEW, ASKED);
+        p->before = swap_state(f, NEW, ASKED);
     return 0;
 }
 
@@ -64,7 +64,7 @@ static __always_inline bool may_leave(struct tuple *t)
 {
     struct query q = { .remote = t->remote, .port = t->local_port, .side = SERVER };
     struct row *r = match(&q);
-    u64 *promised = bpf_map_lookup_elem(&expected, t);
+    u64 *promised = bpf_map_lookup_elem(MAP(expected), t);
     return r && r->mode > OBSERVE && r->passthrough && !(promised && bpf_ktime_get_ns() < *promised);
 }
 
@@ -77,19 +77,19 @@ int leave(struct promise *p)
     u64 until = p->until;
     if (!may_leave(&t))
         return 0;
-    bpf_map_update_elem(&left, &t, &until, BPF_ANY);
+    bpf_map_update_elem(MAP(left), &t, &until, BPF_ANY);
     p->before = CLEAR;
-    u64 *latest = bpf_map_lookup_elem(&accepted, &t), cookie;
+    u64 *latest = bpf_map_lookup_elem(MAP(accepted), &t), cookie;
     if (!latest)
         return 0;
     cookie = *latest;
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f)
         return 0;
     if (f->passthrough && move_state(f, NEW, CLEAR))
         decide(f, cookie, CLEAR, PASSTHROUGH);
     p->before = f->state;
-    bpf_map_delete_elem(&left, &t);
+    bpf_map_delete_elem(MAP(left), &t);
     return 0;
 }
 

@@ -9,5 +9,3 @@
 #include "calls.bpf.h"
 #include "sweep.bpf.h"
 #include "worn.bpf.h"
-
-char _license[] SEC("license") = "GPL";

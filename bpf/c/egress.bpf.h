@@ -62,7 +62,7 @@ int wall(struct __sk_buff *skb)
     if (!tp)
         return 1;
     u64 cookie = bpf_get_socket_cookie(skb);
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (f && f->state == CLEAR)
         return !f->passthrough || f->proven || f->mode != REQUIRE || proves(skb, f, cookie);
     if (f && f->state == OPEN)
@@ -81,7 +81,7 @@ int hold_fin(struct __sk_buff *skb)
     if (!tp)
         return 1;
     u64 cookie = bpf_get_socket_cookie(skb);
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f || f->state >= OPEN || rx_installed(tp))
         return 1;
     // One that its program has closed takes no TLS any more: two of those would drop each other's FINs for minutes.

@@ -32,13 +32,11 @@ static __always_inline struct words of_message(struct msghdr *msg)
     u8 type = BPF_CORE_READ(iter, iter_type);
     if (BPF_CORE_READ(iter, iov_offset))
         return w;
-    if (bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) && type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+    if (is_user_buffer(type)) {
         w.at = BPF_CORE_READ(iter, ubuf);
         w.size = BPF_CORE_READ(iter, count);
     } else if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
-        if (bpf_core_field_exists(struct iov_iter___named, __iov)) // since 6.4
-            return first_of(BPF_CORE_READ((struct iov_iter___named *)iter, __iov));
-        return first_of(BPF_CORE_READ(iter, iov));
+        return first_of(vector_of(iter));
     }
     return w;
 }
@@ -82,6 +80,7 @@ static __always_inline void note_first(struct flow *f, u64 cookie, enum call cal
     if (call == SENDS)
         w = msg ? of_message(msg) : of_call();
     struct spoke e = { .head = header(SPOKE, cookie), .tls = says_hello(w) };
-    if (__sync_val_compare_and_swap(&f->first, 0, e.tls ? TLS_FIRST : OTHER_FIRST) == 0)
+    u64 first = (u64)(e.tls ? TLS_FIRST : OTHER_FIRST) << 32; // in the upper half of the eight bytes it is in
+    if (__sync_fetch_and_or((u64 *)&f->reporter, first) >> 32 == 0)
         emit(&e, sizeof(e));
 }

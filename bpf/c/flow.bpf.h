@@ -52,16 +52,16 @@ struct tally { u64 released, refused, released_told, refused_told, since, reserv
 #define NOBODY_WAITS (~0ULL) // a deadline: it begins with the next call
 #define MARK (BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_RTO_CB_FLAG)
 
-struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 65536); __type(key, u64); __type(value, struct flow); } flows SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, struct settings); } settings SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, struct address); __type(value, u64); } warm SEC(".maps"); // when its agent answered last
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } expected SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct tuple); __type(value, u64); } left SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } accepted SEC(".maps"); // cookies
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } pulse SEC(".maps"); // when the agent last did something for any flow
-struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, struct tally); } tally SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 65536); __type(key, u64); __type(value, struct flow); } flows MAPS;
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, struct settings); } settings MAPS;
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, struct address); __type(value, u64); } warm MAPS; // when its agent answered last
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } expected MAPS;
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct tuple); __type(value, u64); } left MAPS;
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } accepted MAPS; // cookies
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } pulse MAPS; // when the agent last did something for any flow
+struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events MAPS;
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost MAPS;
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, struct tally); } tally MAPS;
 
 enum kind { SEEN = 1, ESTABLISHED, OWNED, DECIDED, CLOSED, SPOKE, WORN };
 struct header { u32 kind, pad; u64 cookie, time; };
@@ -76,7 +76,7 @@ struct closed { struct header head; u32 state, restarts; u64 held, opened, used,
 static __always_inline struct settings *config(void)
 {
     u32 zero = 0;
-    return bpf_map_lookup_elem(&settings, &zero);
+    return bpf_map_lookup_elem(MAP(settings), &zero);
 }
 
 // Whether the agent itself is calling; not the process that has its number, once it is dead.
@@ -95,27 +95,35 @@ static __always_inline void emit(void *event, u64 size)
 {
     u32 zero = 0;
     u64 *count;
-    if (bpf_ringbuf_output(&events, event, size, 0) && (count = bpf_map_lookup_elem(&lost, &zero)))
+    if (bpf_ringbuf_output(MAP(events), event, size, 0) && (count = bpf_map_lookup_elem(MAP(lost), &zero)))
         __sync_fetch_and_add(count, 1);
 }
 
 static __always_inline u64 *pulse_of_agent(void)
 {
     u32 zero = 0;
-    return bpf_map_lookup_elem(&pulse, &zero);
+    return bpf_map_lookup_elem(MAP(pulse), &zero);
 }
 
-// One transition of a flow's state; true where it was this caller's to make.
+// One transition of a flow's state; returns the state before. Together with the rule beside it, which never changes: what
+// bcc has a program compiled to compares and swaps eight bytes, and no fewer.
+static __always_inline u32 swap_state(struct flow *f, u32 from, u32 to)
+{
+    u64 rule = (u64)f->rule << 32;
+    return __sync_val_compare_and_swap((u64 *)&f->state, rule | from, rule | to);
+}
+
+// True where the transition was this caller's to make.
 static __always_inline bool move_state(struct flow *f, u32 from, u32 to)
 {
-    return __sync_val_compare_and_swap(&f->state, from, to) == from;
+    return swap_state(f, from, to) == from;
 }
 
 // Which decision of its kind this is: an agent that was told of so many at once does not count it again.
 static __always_inline u64 count_decision(u32 state)
 {
     u32 zero = 0;
-    struct tally *t = bpf_map_lookup_elem(&tally, &zero);
+    struct tally *t = bpf_map_lookup_elem(MAP(tally), &zero);
     if (!t)
         return 0;
     return 1 + (state == CLEAR ? __sync_fetch_and_add(&t->released, 1) : __sync_fetch_and_add(&t->refused, 1));

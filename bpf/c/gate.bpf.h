@@ -15,23 +15,16 @@ enum judgement { PASS, HOLD, DENY };
 static __always_inline bool ours(struct tcp_sock *tp)
 {
     struct settings *c = config();
-    struct cgroup *cgroup = BPF_CORE_READ((struct sock *)tp, sk_cgrp_data.cgroup), *up = 0;
-    u64 id = 0;
+    struct cgroup *cgroup = BPF_CORE_READ((struct sock *)tp, sk_cgrp_data.cgroup);
     if (!c || !cgroup)
         return true;
     u32 level = c->cgroup_level;
     if ((u32)BPF_CORE_READ(cgroup, level) < level)
         return false;
-    if (bpf_core_field_exists(cgroup->ancestors)) {
-        bpf_probe_read_kernel(&up, sizeof(up), (void *)cgroup + bpf_core_field_offset(struct cgroup, ancestors) + level * sizeof(up));
-        id = BPF_CORE_READ(up, kn, id);
-    } else {
-        bpf_probe_read_kernel(&id, sizeof(id), (void *)cgroup + bpf_core_field_offset(struct cgroup___ids, ancestor_ids) + level * sizeof(id));
-    }
-    return id == c->cgroup;
+    return cgroup_at(cgroup, level) == c->cgroup;
 }
 
-extern const void tcp_splice_read __ksym;
+SYMBOL(tcp_splice_read);
 
 // Whether calls go to the TLS layer already: the kernel sets rx_conf first, then the protocol's functions, then the
 // socket's, and only then wakes a reader. One let through in between would be handed ciphertext.
@@ -42,7 +35,7 @@ static __always_inline bool switched(struct socket *sock, struct tcp_sock *tp)
         return false;
     if (BPF_CORE_READ((struct sock *)tp, __sk_common.skc_prot, recvmsg) == BPF_CORE_READ(tls, sk_proto, recvmsg))
         return false;
-    return BPF_CORE_READ(sock, ops, splice_read) != &tcp_splice_read;
+    return (void *)BPF_CORE_READ(sock, ops, splice_read) != ADDRESS(tcp_splice_read);
 }
 
 // TX is installed before RX, and RX before the wake-up: the socket itself opens the gate.
@@ -131,7 +124,7 @@ static __always_inline int gate(struct socket *sock, unsigned int flags, enum ca
     if (!tp || !marked(tp))
         return 0;
     u64 cookie = bpf_get_socket_cookie(sk);
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f) // secured by an agent before this one, or else never let in
         return (tx_installed(tp) && rx_installed(tp)) || !ours(tp) ? 0 : -ECONNRESET;
     int judgement = judge(sock, tp, f, cookie);
@@ -199,21 +192,21 @@ int BPF_PROG(gate_shutdown, struct socket *sock, int how, int ret)
 
 // At start the agent asks whether the pair of signals leaves a thread running on this kernel: a child of its arms the
 // probe, and its next calls are restarted here. Process id in the upper half, restarts to go in the lower.
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } probing SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } probing MAPS;
 
 SEC("syscall")
 int arm_probe(void *unused)
 {
     u32 zero = 0;
     u64 value = (bpf_get_current_pid_tgid() >> 32 << 32) | 3;
-    return bpf_map_update_elem(&probing, &zero, &value, BPF_ANY);
+    return bpf_map_update_elem(MAP(probing), &zero, &value, BPF_ANY);
 }
 
 SEC("fmod_ret/security_socket_sendmsg")
 int BPF_PROG(probe_signals, struct socket *sock, struct msghdr *msg, int size, int ret)
 {
     u32 zero = 0;
-    u64 *left = bpf_map_lookup_elem(&probing, &zero);
+    u64 *left = bpf_map_lookup_elem(MAP(probing), &zero);
     if (ret || !left || !(u32)*left || *left >> 32 != bpf_get_current_pid_tgid() >> 32)
         return ret;
     __sync_fetch_and_add(left, -1);

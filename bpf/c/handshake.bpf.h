@@ -61,7 +61,7 @@ static __always_inline u32 unfit(struct bpf_sock_ops *s)
     struct tcp_sock *tp = socket_in(s);
     if (!tp)
         return 0;
-    if (bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp)
+    if (has_mptcp(tp))
         return MPTCP;
     if (in_repair(s))
         return REPAIR;
@@ -73,7 +73,7 @@ static __always_inline u32 unfit(struct bpf_sock_ops *s)
 // threads whose SYN went would wait for it in the gate, busily. In the handshake they sleep.
 static __always_inline bool is_warm(const struct address *peer, u64 now)
 {
-    u64 *answered = bpf_map_lookup_elem(&warm, peer);
+    u64 *answered = bpf_map_lookup_elem(MAP(warm), peer);
     struct settings *c = config();
     return c && answered && now < *answered + c->warm_ns;
 }
@@ -128,7 +128,7 @@ static __always_inline u32 first_state(u8 mode, bool owed, u32 why)
 // Whether the peer was promised this connection: then no rule that changed since may let it go in clear.
 static __always_inline bool promised(struct tuple *t, u64 now)
 {
-    u64 *until = bpf_map_lookup_elem(&expected, t);
+    u64 *until = bpf_map_lookup_elem(MAP(expected), t);
     return until && now < *until;
 }
 
@@ -136,22 +136,22 @@ static __always_inline bool promised(struct tuple *t, u64 now)
 // this, or by `promise`.
 static __always_inline void keep_promise(struct flow *f, u64 cookie, struct tuple *t)
 {
-    bpf_map_update_elem(&accepted, t, &cookie, BPF_ANY);
-    struct flow *kept = bpf_map_lookup_elem(&flows, &cookie);
+    bpf_map_update_elem(MAP(accepted), t, &cookie, BPF_ANY);
+    struct flow *kept = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (kept && promised(t, f->born) && move_state(kept, NEW, ASKED))
         f->state = ASKED;
-    bpf_map_delete_elem(&expected, t);
+    bpf_map_delete_elem(MAP(expected), t);
 }
 
 // The peer said before that its application speaks TLS itself, and was told that this end will be left alone. A flow always
 // begins as NEW, so of this and a promise to secure it one only is kept.
 static __always_inline void leave_as_told(struct flow *f, u64 cookie, struct tuple *t)
 {
-    u64 *until = bpf_map_lookup_elem(&left, t);
-    struct flow *kept = bpf_map_lookup_elem(&flows, &cookie);
+    u64 *until = bpf_map_lookup_elem(MAP(left), t);
+    struct flow *kept = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (until && kept && f->born < *until && move_state(kept, NEW, CLEAR))
         decide(f, cookie, CLEAR, PASSTHROUGH);
-    bpf_map_delete_elem(&left, t);
+    bpf_map_delete_elem(MAP(left), t);
 }
 
 static __always_inline void none_of_ours(struct bpf_sock_ops *s)
@@ -168,7 +168,7 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
     bpf_sock_ops_cb_flags_set(s, flags | MARK);
     if (s->op == BPF_SOCK_OPS_TCP_CONNECT_CB && syn_waits(f))
         hold_syn(s, f);
-    if (bpf_map_update_elem(&flows, &cookie, f, BPF_ANY)) {
+    if (bpf_map_update_elem(MAP(flows), &cookie, f, BPF_ANY)) {
         if (f->mode == OBSERVE)
             bpf_sock_ops_cb_flags_set(s, flags & ~MARK);
         decide(f, cookie, f->mode == OBSERVE ? CLEAR : REFUSED, TABLE_FULL);
@@ -222,7 +222,7 @@ static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
 
 static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
 {
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f)
         return;
     if (f->syn_held) { // many repeated SYNs would leave a window of one segment
@@ -245,7 +245,7 @@ static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
 // A socket that is both connecting and accepting: both ends would be "server", with one key.
 static __always_inline bool simultaneous(u64 cookie)
 {
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f || f->side != CLIENT || f->mode <= OBSERVE)
         return f != 0;
     f->state = REFUSED;
@@ -277,7 +277,7 @@ static __always_inline void count_payload(struct bpf_sock_ops *s, const struct f
 // was held may hold the peer's ciphertext, and stays closed.
 static __always_inline void closed(struct bpf_sock_ops *s, u64 cookie, u32 before)
 {
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f)
         return;
     struct closed e = { .head = header(CLOSED, cookie), .state = f->state, .restarts = f->restarts, .held = f->held, .opened = f->opened, .used = f->used, .records_sent = f->records_sent, .records_received = f->records_received };
@@ -286,17 +286,17 @@ static __always_inline void closed(struct bpf_sock_ops *s, u64 cookie, u32 befor
         restore_retries(s, f);
     if (f->state == CLEAR || before == SK_SYN_SENT)
         none_of_ours(s);
-    u64 *latest = bpf_map_lookup_elem(&accepted, &f->tuple);
+    u64 *latest = bpf_map_lookup_elem(MAP(accepted), &f->tuple);
     if (latest && *latest == cookie)
-        bpf_map_delete_elem(&accepted, &f->tuple);
-    bpf_map_delete_elem(&flows, &cookie);
+        bpf_map_delete_elem(MAP(accepted), &f->tuple);
+    bpf_map_delete_elem(MAP(flows), &cookie);
     emit(&e, sizeof(e));
 }
 
 // A held socket whose last owner closed it: shutdown() waits, so nothing else leads there. Told as an owner that is none.
 static __always_inline void abandoned(u64 cookie)
 {
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f || f->mode <= OBSERVE || f->state >= OPEN)
         return;
     struct owned e = { .head = header(OWNED, cookie), .owner = { .fd = -1 } };
@@ -308,7 +308,7 @@ static __always_inline void abandoned(u64 cookie)
 static __always_inline void late(struct bpf_sock_ops *s, u64 cookie)
 {
     struct settings *c = config();
-    if (c && bpf_ktime_get_ns() < c->settled && !bpf_map_lookup_elem(&flows, &cookie))
+    if (c && bpf_ktime_get_ns() < c->settled && !bpf_map_lookup_elem(MAP(flows), &cookie))
         begin(s, cookie, CLIENT);
 }
 
@@ -316,7 +316,7 @@ static __always_inline void late(struct bpf_sock_ops *s, u64 cookie)
 // with this one, or connect() fails with the next.
 static __always_inline void repeats(struct bpf_sock_ops *s, u64 cookie)
 {
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     int retries = HOPELESS;
     if (!f || !f->syn_held || s->state != SK_SYN_SENT)
         return;
@@ -329,7 +329,7 @@ static __always_inline void repeats(struct bpf_sock_ops *s, u64 cookie)
 
 static __always_inline int syn_timeout(u64 cookie)
 {
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     struct settings *c = config();
     return f && c && f->syn_held ? (int)c->syn_jiffies : -1;
 }

@@ -62,7 +62,7 @@ static __always_inline int correct(struct sock *sk, int cmd, void *arg)
     int answer = 0;
     if (!rx_installed(tp)) { // held: what is queued may be the peer's ciphertext, and cannot be read
         u64 cookie = bpf_get_socket_cookie(sk);
-        struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+        struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
         if (f && f->state < OPEN)
             bpf_probe_write_user(arg, &answer, sizeof(answer));
         return 0;

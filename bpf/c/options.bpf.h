@@ -12,7 +12,7 @@ static __always_inline bool guarded(struct socket *sock)
     if (!tp || !marked(tp))
         return false;
     u64 cookie = bpf_get_socket_cookie(sk);
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     return f ? f->state != CLEAR : ours(tp);
 }
 

@@ -5,7 +5,7 @@
 #include "flow.bpf.h"
 
 struct grafted { u64 cookie, inode; };
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct grafted); } accepting SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct grafted); } accepting MAPS;
 
 static __always_inline struct owner caller(s32 fd, u64 inode)
 {
@@ -17,7 +17,7 @@ static __always_inline struct owner caller(s32 fd, u64 inode)
 static __always_inline void owned(u64 cookie, s32 fd, u64 inode, u64 held)
 {
     struct owned e = { .head = header(OWNED, cookie), .owner = caller(fd, inode), .held = held };
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (f)
         f->owner = e.owner;
     emit(&e, sizeof(e));
@@ -58,15 +58,15 @@ static __always_inline void note_descriptor(struct bpf_sock *sk, struct owner *o
 
 // A socket that another process sent over a Unix socket. The kernel asks before it gives it a number, which the receiver
 // has when the next one is asked about, or all are there. Whoever takes descriptors otherwise is found by its first call.
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, u32); __type(value, struct grafted); } receiving SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, u32); __type(value, struct grafted); } receiving MAPS;
 
 static __always_inline void received(u32 tid)
 {
-    struct grafted *r = bpf_map_lookup_elem(&receiving, &tid);
+    struct grafted *r = bpf_map_lookup_elem(MAP(receiving), &tid);
     if (!r)
         return;
     owned(r->cookie, -1, r->inode, 0);
-    bpf_map_delete_elem(&receiving, &tid);
+    bpf_map_delete_elem(MAP(receiving), &tid);
 }
 
 SEC("fentry/security_file_receive")
@@ -82,11 +82,11 @@ int BPF_PROG(receive_one, struct file *file)
     if (!tp || !marked(tp) || !c || by_agent(c))
         return 0;
     struct grafted r = { .cookie = bpf_get_socket_cookie(sk), .inode = file->f_inode->i_ino };
-    struct flow *f = bpf_map_lookup_elem(&flows, &r.cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &r.cookie);
     if (!f || f->state >= OPEN)
         return 0;
     received(tid);
-    bpf_map_update_elem(&receiving, &tid, &r, BPF_ANY);
+    bpf_map_update_elem(MAP(receiving), &tid, &r, BPF_ANY);
     return 0;
 }
 
@@ -106,7 +106,7 @@ int BPF_PROG(grafted, struct sock *sk, struct socket *parent)
     if (!tp || !marked(tp))
         return 0;
     u64 cookie = bpf_get_socket_cookie(sk), soonest;
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     struct settings *c = config();
     if (!f || !c)
         return 0;
@@ -115,7 +115,7 @@ int BPF_PROG(grafted, struct sock *sk, struct socket *parent)
         f->deadline = soonest;
     u32 tid = bpf_get_current_pid_tgid();
     struct grafted a = { .cookie = cookie, .inode = BPF_CORE_READ(parent, file, f_inode, i_ino) };
-    bpf_map_update_elem(&accepting, &tid, &a, BPF_ANY);
+    bpf_map_update_elem(MAP(accepting), &tid, &a, BPF_ANY);
     return 0;
 }
 
@@ -126,11 +126,11 @@ SEC("fexit/__sys_accept4")
 int BPF_PROG(accept_exit, int listener, void *address, void *size, int flags, int fd)
 {
     u32 tid = bpf_get_current_pid_tgid();
-    struct grafted *a = bpf_map_lookup_elem(&accepting, &tid);
+    struct grafted *a = bpf_map_lookup_elem(MAP(accepting), &tid);
     if (!a)
         return 0;
     if (fd >= 0)
         owned(a->cookie, fd, a->inode, 0);
-    bpf_map_delete_elem(&accepting, &tid);
+    bpf_map_delete_elem(MAP(accepting), &tid);
     return 0;
 }

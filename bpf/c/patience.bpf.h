@@ -7,7 +7,7 @@
 #define PAUSE 24 // times 4 ms: a thread that was away so long, from calls that follow each other at once, makes another one
 
 struct wait { u64 cookie, since, latest; }; // in jiffies, as the socket's own times are
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct wait); } waits SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, u32); __type(value, struct wait); } waits MAPS;
 
 // Whether this call has waited as long as its socket is patient, over all its restarts.
 static __always_inline bool time_is_up(struct sock *sk, u64 cookie, enum call call)
@@ -18,15 +18,15 @@ static __always_inline bool time_is_up(struct sock *sk, u64 cookie, enum call ca
         return false;
     u32 tid = bpf_get_current_pid_tgid();
     u64 now = bpf_jiffies64();
-    struct wait *w = bpf_map_lookup_elem(&waits, &tid);
+    struct wait *w = bpf_map_lookup_elem(MAP(waits), &tid);
     if (!w || w->cookie != cookie || now - w->latest > PAUSE * c->syn_jiffies) {
         struct wait first = { .cookie = cookie, .since = now, .latest = now };
-        bpf_map_update_elem(&waits, &tid, &first, BPF_ANY);
+        bpf_map_update_elem(MAP(waits), &tid, &first, BPF_ANY);
         return false;
     }
     w->latest = now;
     if (now - w->since < (u64)patience)
         return false;
-    bpf_map_delete_elem(&waits, &tid);
+    bpf_map_delete_elem(MAP(waits), &tid);
     return true;
 }

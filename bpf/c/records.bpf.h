@@ -9,10 +9,10 @@
 #define MAX_RECORD (16384 + 256)
 #define MAX_FRAGS 18
 #define MAX_STEPS 8192
-#define PAGE_SHIFT 12
+#define PAGE_BITS 12
 
-extern const void page_offset_base __ksym __weak; // x86-64
-extern const void vmemmap_base __ksym __weak;
+OPTIONAL_SYMBOL(page_offset_base); // x86-64
+OPTIONAL_SYMBOL(vmemmap_base);
 
 struct walk {
     struct sk_buff *skb, *head;
@@ -31,7 +31,7 @@ static __always_inline const void *in_frags(struct walk *w, struct sk_buff *skb,
         u32 size = BPF_CORE_READ(frag, bv_len);
         if (at < size) {
             u64 number = ((u64)BPF_CORE_READ(frag, bv_page) - w->pages) / bpf_core_type_size(struct page);
-            return (void *)w->memory + (number << PAGE_SHIFT) + BPF_CORE_READ(frag, bv_offset) + at;
+            return (void *)w->memory + (number << PAGE_BITS) + BPF_CORE_READ(frag, bv_offset) + at;
         }
         at -= size;
     }
@@ -88,15 +88,15 @@ static __always_inline int whole_records(struct tcp_sock *tp, int skip, int queu
     struct sk_buff_head *queue = (void *)tp + bpf_core_field_offset(struct sock, sk_receive_queue);
     struct walk w = { .record = tp->copied_seq + skip, .end = tp->copied_seq + queued, .overhead = overhead };
     struct settings *c = config();
-    if (!c || !&page_offset_base || !&vmemmap_base)
+    if (!EXACT || !c || !ADDRESS(page_offset_base) || !ADDRESS(vmemmap_base))
         return -1;
     // Zero, but the verifier must not know: before 6.7 it takes the body of a loop for one that runs once, with the values
     // from before it, and drops the branches that those exclude.
     w.known = w.length = w.plain = w.lost = c->pad;
-    bpf_probe_read_kernel(&w.memory, sizeof(w.memory), &page_offset_base);
-    bpf_probe_read_kernel(&w.pages, sizeof(w.pages), &vmemmap_base);
+    bpf_probe_read_kernel(&w.memory, sizeof(w.memory), ADDRESS(page_offset_base));
+    bpf_probe_read_kernel(&w.pages, sizeof(w.pages), ADDRESS(vmemmap_base));
     w.head = (void *)queue;
     w.skb = BPF_CORE_READ(queue, next);
-    bpf_loop(MAX_STEPS, walk_on, &w, 0);
+    bpf_loop(MAX_STEPS, CALLBACK(walk_on), &w, 0);
     return w.lost ? -1 : w.plain;
 }

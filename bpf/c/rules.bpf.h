@@ -9,13 +9,13 @@ struct row { struct address network, mask; u16 port_low, port_high; u8 sides, mo
 struct ruleset { u32 count, pad; struct row rows[MAX_ROWS]; };
 
 // Sizes instead of types: a map with BTF takes no inner map without (timer_off differs), and the agent makes them without.
-struct ruleset_map { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __uint(key_size, sizeof(u32)); __uint(value_size, sizeof(struct ruleset)); } ruleset SEC(".maps");
+struct ruleset_map { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __uint(key_size, sizeof(u32)); __uint(value_size, sizeof(struct ruleset)); } ruleset MAPS;
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
     __uint(max_entries, 1);
     __type(key, u32);
     __array(values, struct ruleset_map);
-} rules SEC(".maps") = { .values = { &ruleset } };
+} rules MAPS = { .values = { &ruleset } };
 
 struct query { struct address remote; u16 port; u8 side, has_comm; u32 pad; u64 comm[2]; };
 
@@ -53,12 +53,12 @@ static long try_row(u32 i, struct search *s)
 static __always_inline struct row *match(const struct query *q)
 {
     u32 zero = 0;
-    void *inner = bpf_map_lookup_elem(&rules, &zero);
+    void *inner = bpf_map_lookup_elem(MAP(rules), &zero);
     struct ruleset *set = inner ? bpf_map_lookup_elem(inner, &zero) : 0;
     if (!set)
         return 0;
     struct search s = { .set = set, .query = q };
-    bpf_loop(set->count, try_row, &s, 0);
+    bpf_loop(set->count, CALLBACK(try_row), &s, 0);
     u32 at = (s.found - 1) & (MAX_ROWS - 1);
     barrier_var(at); // or the compiler drops the mask, which the verifier wants to see
     return s.found ? &set->rows[at] : 0;

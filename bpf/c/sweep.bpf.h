@@ -8,7 +8,7 @@
 #define BARELY_NS 1000000000 // an agent that was killed may have released one, and woken nobody yet
 
 struct swept { u64 cookie; u32 state, side; struct tuple tuple; struct owner owner; u64 reserve[2]; };
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, SWEPT); __type(key, u32); __type(value, struct swept); } ended SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, SWEPT); __type(key, u32); __type(value, struct swept); } ended MAPS;
 
 // `life`: whose guard asks. `died`: when its agent did. `give_up`: nobody came for long. `found`: entries of `ended`.
 struct sweep { u64 life, died; u32 give_up, found, replaced, pad; };
@@ -36,7 +36,7 @@ static long sweep_one(void *map, u64 *key, struct flow *f, struct sweeping *s)
         expire(f, cookie, state);
     if (!to_end(f, s))
         return 0;
-    struct swept *e = bpf_map_lookup_elem(&ended, &at);
+    struct swept *e = bpf_map_lookup_elem(MAP(ended), &at);
     if (!e)
         return 1;
     *e = (struct swept){ .cookie = cookie, .state = f->state, .side = f->side, .tuple = f->tuple, .owner = f->owner };
@@ -49,7 +49,7 @@ static long sweep_one(void *map, u64 *key, struct flow *f, struct sweeping *s)
 static __always_inline void note_death(const struct settings *c, u64 died)
 {
     u32 zero = 0;
-    struct tally *t = bpf_map_lookup_elem(&tally, &zero);
+    struct tally *t = bpf_map_lookup_elem(MAP(tally), &zero);
     if (t && !t->since)
         t->since = died;
 }
@@ -69,7 +69,7 @@ int sweep(struct sweep *m)
     c->guard = bpf_get_current_pid_tgid() >> 32;
     if (m->give_up)
         c->unattended = m->life;
-    bpf_for_each_map_elem(&flows, sweep_one, &s, 0);
+    bpf_for_each_map_elem(MAP(flows), CALLBACK(sweep_one), &s, 0);
     m->found = s.found;
     return 0;
 }

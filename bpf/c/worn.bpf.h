@@ -9,16 +9,9 @@
 
 struct wear { u64 blocks; }; // ciphered, and one more for each record: what the analyses of AES-GCM count
 
-// The number of the next record, in network byte order; behind a pointer before 6.7.
 static __always_inline u64 records_of(struct cipher_context *c)
 {
-    struct cipher_context___within *within = (void *)c;
-    u64 number = 0;
-    if (bpf_core_field_exists(c->rec_seq))
-        bpf_probe_read_kernel(&number, sizeof(number), BPF_CORE_READ(c, rec_seq));
-    else if (bpf_core_field_exists(within->rec_seq))
-        bpf_probe_read_kernel(&number, sizeof(number), (void *)c + bpf_core_field_offset(struct cipher_context___within, rec_seq));
-    return bpf_be64_to_cpu(number);
+    return bpf_be64_to_cpu(next_record(c));
 }
 
 // Counted for the timeline as the program closes its socket: the kernel forgets it before TCP's own end, which is told.
@@ -30,7 +23,7 @@ int BPF_PROG(count_records, struct socket *sock)
     if (!tp || !marked(tp) || !tx_installed(tp) || !rx_installed(tp))
         return 0;
     u64 cookie = bpf_get_socket_cookie(sk);
-    struct flow *f = bpf_map_lookup_elem(&flows, &cookie);
+    struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     struct tls_context *tls = tls_of(tp);
     if (!f || !tls)
         return 0;
@@ -68,6 +61,6 @@ SEC("syscall")
 int find_worn(struct wear *asked)
 {
     struct wear w = *asked;
-    bpf_for_each_map_elem(&flows, look, &w, 0);
+    bpf_for_each_map_elem(MAP(flows), CALLBACK(look), &w, 0);
     return 0;
 }

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tlshub_capture_bpf.programs import OBJECT
+from tlshub_capture_bpf.objects import OBJECT
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ LATER = {
     "flow.bpf.h": {ROOM: "    u64 novelty;\n"},
     "handshake.bpf.h": {"struct flow f = { .side = side,": "struct flow f = { .side = side, .novelty = 7,"},
     "capture.bpf.c": {
-        "char _license[]": "struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); "
-        '__type(value, u64); } novel SEC(".maps");\nchar _license[]'
+        '#include "worn.bpf.h"\n': '#include "worn.bpf.h"\nstruct { __uint(type, BPF_MAP_TYPE_ARRAY); '
+        "__uint(max_entries, 1); __type(key, u32); __type(value, u64); } novel MAPS;\n"
     },
 }
 # One whose flows are of another size: it cannot read what this one left.

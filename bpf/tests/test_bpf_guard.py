@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tlshub_capture_bpf import layout, tlshub_capture_backends
 from tlshub_capture_bpf.backend import LibbpfBackend
+from tlshub_capture_bpf.configuring import configure
 from tlshub_capture_bpf.guard import end
 from tlshub_capture_bpf.guarding import Guarding, dismiss
 from tlshub_capture_bpf.sweeping import SWEPT, Sweeper, Swept
@@ -221,9 +222,9 @@ class TestGuard(BackendHarness):
             refused = {one.cookie for one in sweeper_of(backend).sweep(True) or [] if one.state is State.REFUSED}
             assert len(refused) == 2, "whoever sleeps on them is told"
             assert witness.of(FlowSeen) == witness.of(FlowDecided) == []
-            told = backend._tally.settle()
+            told = backend._hearing.tally.settle()
             assert told is not None and (told.released, told.refused) == (2, 2) and told.since_ns <= time.monotonic_ns()
-            backend._configure(backend._programs, rules[Mode.REQUIRE], settings_for(cgroup), life + 1, since=0)
+            configure(backend._programs, settings_for(cgroup), life + 1, since=0)
             assert [flow.state for flow in await held(witness, rules[Mode.REQUIRE], talker)] == [State.NEW] * 2
 
         self.run(cgroup, test)
@@ -234,14 +235,14 @@ class TestGuard(BackendHarness):
             first = await held(witness, rule_set([row(Mode.REQUIRE)]), talker)
             self.expire(backend, first)
             await witness.until(FlowDecided, 2)
-            assert backend._tally.settle() is None, "each was told by its event"
+            assert backend._hearing.tally.settle() is None, "each was told by its event"
             second = (await held(witness, rule_set([row(Mode.REQUIRE)]), talker, 4))[2:]
             self.expire(backend, second)  # their events are in the ring, and this task has not run since
-            told = backend._tally.settle()
+            told = backend._hearing.tally.settle()
             assert told is not None and (told.released, told.refused) == (0, 2) and told.since_ns
             talker.close()
             await witness.until(FlowClosed, 4)
-            assert len(witness.of(FlowDecided)) == 2 and backend._tally.settle() is None
+            assert len(witness.of(FlowDecided)) == 2 and backend._hearing.tally.settle() is None
 
         self.run(cgroup, test)
 

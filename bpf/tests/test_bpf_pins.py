@@ -81,13 +81,13 @@ def test_what_happened_to_nobodys_ears_is_passed_over_and_the_table_tells(
             first.warm(HOME, True)
         talker.open(1, 1)
         async with running(REQUIRE, here) as second:
-            second._drain()
-            assert second._batch == []
+            second._hearing._drain()
+            assert second._hearing._batch == []
             (client, server) = second.flows()
             assert client.established and server.established and client.owned
             assert client.established.isns(Side.CLIENT) == server.established.isns(Side.SERVER)
             assert client.owned.owner.comm.startswith("python") and client.seen.owner == client.owned.owner
-            assert list(second._warm.items(layout.ADDRESS_SIZE)) == [], "the sessions of the first are gone"
+            assert list(second._verdicts._warm.items(layout.ADDRESS_SIZE)) == [], "the sessions of the first are gone"
             talker.close()
         await ended(here)
 
@@ -171,7 +171,7 @@ def test_another_release_takes_over_and_the_first_one_again(
             assert len(second.flows()) == 2
             talker.open(1, 1)
             novelty = layout.FLOW.size - 8
-            values = [value for _, value in second._flows.items(8)] if second._flows else []
+            values = [value for _, value in second._known.table.items(8)]
             assert sorted(value[novelty] for value in values) == [0, 0, 7, 7], "the later program entered two"
         assert (here.pins / "maps/novel").exists()
         async with running(REQUIRE, here) as third:

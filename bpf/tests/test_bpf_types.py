@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tlshub_capture_bpf.libbpf import PRINT_CALLBACK, Libbpf
+from tlshub_capture_bpf.objects import ObjectLoader
 from tlshub_capture_bpf.probing import BTF
 from tlshub_capture_bpf.programs import Programs
 
@@ -29,7 +30,7 @@ def said(path: Path) -> list[str]:
 
     library._library.libbpf_set_print(note)
     try:
-        Programs(library, path, gate=True, table_size=16).close()
+        Programs(library, ObjectLoader(path), gate=True, table_size=16).close()
     except OSError:
         assert found, "a kernel that takes no such programs is told apart by what libbpf says before"
     finally:

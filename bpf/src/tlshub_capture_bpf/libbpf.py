@@ -17,7 +17,6 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "bpf_object__load": (c_int, [c_void_p]),
     "bpf_object__close": (None, [c_void_p]),
     "bpf_object__next_program": (c_void_p, [c_void_p, c_void_p]),
-    "bpf_object__find_map_by_name": (c_void_p, [c_void_p, c_char_p]),
     "bpf_object__next_map": (c_void_p, [c_void_p, c_void_p]),
     "bpf_map__fd": (c_int, [c_void_p]),
     "bpf_map__name": (c_char_p, [c_void_p]),
@@ -31,12 +30,14 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "bpf_program__name": (c_char_p, [c_void_p]),
     "bpf_program__fd": (c_int, [c_void_p]),
     "bpf_program__set_autoload": (c_int, [c_void_p, c_bool]),
-    "bpf_program__attach": (c_void_p, [c_void_p]),
-    "bpf_program__attach_cgroup": (c_void_p, [c_void_p, c_int]),
-    "bpf_program__attach_iter": (c_void_p, [c_void_p, c_void_p]),
-    "bpf_link__fd": (c_int, [c_void_p]),
+    "bpf_program__expected_attach_type": (c_int, [c_void_p]),
+    "bpf_link_create": (c_int, [c_int, c_int, c_int, c_void_p]),
+    "bpf_prog_load": (c_int, [c_int, c_char_p, c_char_p, c_char_p, c_size_t, c_void_p]),
+    "bpf_btf_load": (c_int, [c_char_p, c_size_t, c_void_p]),
+    "btf__load_vmlinux_btf": (c_void_p, []),
+    "btf__find_by_name_kind": (c_int, [c_void_p, c_char_p, c_uint32]),
+    "btf__free": (None, [c_void_p]),
     "bpf_iter_create": (c_int, [c_int]),
-    "bpf_link__destroy": (c_int, [c_void_p]),
     "bpf_link_update": (c_int, [c_int, c_int, c_void_p]),
     "bpf_link_detach": (c_int, [c_int]),
     "bpf_obj_pin": (c_int, [c_int, c_char_p]),
@@ -54,28 +55,6 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "ring_buffer__free": (None, [c_void_p]),
     "libbpf_set_print": (c_void_p, [c_void_p]),
 }
-
-
-class TestRunOpts(ctypes.Structure):
-    """struct bpf_test_run_opts of <bpf/bpf.h>."""
-
-    _fields_ = (
-        ("sz", c_size_t),
-        ("data_in", c_void_p),
-        ("data_out", c_void_p),
-        ("data_size_in", c_uint32),
-        ("data_size_out", c_uint32),
-        ("ctx_in", c_void_p),
-        ("ctx_out", c_void_p),
-        ("ctx_size_in", c_uint32),
-        ("ctx_size_out", c_uint32),
-        ("retval", c_uint32),
-        ("repeat", c_int),
-        ("duration", c_uint32),
-        ("flags", c_uint32),
-        ("cpu", c_uint32),
-        ("batch_size", c_uint32),
-    )
 
 
 class Libbpf:
@@ -128,57 +107,3 @@ class Libbpf:
     def text(self, name: str, *arguments: object) -> str:
         """Call a function that returns a C string."""
         return str(self._functions[name](*arguments).decode())
-
-
-class Call:
-    """A program of type syscall and its context, both kept: it is called several times for each connection."""
-
-    def __init__(self, libbpf: Libbpf, program: int, size: int) -> None:
-        self._libbpf, self._program = libbpf, program
-        self._context = ctypes.create_string_buffer(size) if size else None
-        self._options = TestRunOpts(sz=ctypes.sizeof(TestRunOpts), ctx_size_in=size)
-        if self._context is not None:
-            self._options.ctx_in = ctypes.addressof(self._context)
-        self._reference = ctypes.byref(self._options)
-
-    def __call__(self, context: bytes = b"") -> bytes:
-        """Run it once on `context`, of the size that was given; returns what it made of that. Raises OSError."""
-        if self._context is None:
-            self._libbpf.code("bpf_prog_test_run_opts", self._program, self._reference)
-            return b""
-        self._context.raw = context
-        self._libbpf.code("bpf_prog_test_run_opts", self._program, self._reference)
-        return self._context.raw
-
-
-def passed_over(libbpf: Libbpf, map_fd: int) -> int:
-    """Take all records of a ring buffer, which are about what was; returns their number."""
-    ring = RingBuffer(libbpf, map_fd, lambda _: None)
-    try:
-        return ring.consume()
-    finally:
-        ring.close()
-
-
-class RingBuffer:
-    """A BPF ring buffer; `consume` hands each record to the callback as bytes."""
-
-    def __init__(self, libbpf: Libbpf, map_fd: int, record: Callable[[bytes], None]) -> None:
-        def call(_context: int | None, data: int | None, size: int) -> int:
-            record(ctypes.string_at(data or 0, size))
-            return 0
-
-        self._libbpf, self._keep = libbpf, RING_CALLBACK(call)
-        self._ring = libbpf.pointer("ring_buffer__new", map_fd, self._keep, None, None)
-
-    def fileno(self) -> int:
-        """A descriptor that is readable when there are records."""
-        return self._libbpf.code("ring_buffer__epoll_fd", self._ring)
-
-    def consume(self) -> int:
-        """Hand over all records that are there; returns their number."""
-        return self._libbpf.code("ring_buffer__consume", self._ring)
-
-    def close(self) -> None:
-        """Free the buffer."""
-        self._libbpf.optional("ring_buffer__free", self._ring)

@@ -8,16 +8,22 @@ from collections.abc import Collection
 from typing import Protocol
 
 from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.loading import Program
 from tlshub_capture_bpf.pins import LINKS, Pins
+
+
+def linked(libbpf: Libbpf, program: Program, target: int = 0) -> int:
+    """A new link's descriptor: to a cgroup by its own, or to what the program itself names. Raises OSError."""
+    return libbpf.code("bpf_link_create", program.fd, target, program.attach, None)
 
 
 class Links(Protocol):
     """Attaches programs, each under a name."""
 
-    def trace(self, name: str, program: int) -> None:
+    def trace(self, name: str, program: Program) -> None:
         """To the function that the program itself names."""
 
-    def join(self, name: str, program: int, cgroup: int) -> None:
+    def join(self, name: str, program: Program, cgroup: int) -> None:
         """To a cgroup, by its descriptor."""
 
     def only(self, names: Collection[str]) -> None:
@@ -33,13 +39,13 @@ class OwnLinks:
     def __init__(self, libbpf: Libbpf) -> None:
         self._libbpf, self._links = libbpf, list[int]()
 
-    def trace(self, _name: str, program: int) -> None:
+    def trace(self, _name: str, program: Program) -> None:
         """See `Links`."""
-        self._links.append(self._libbpf.pointer("bpf_program__attach", program))
+        self._links.append(linked(self._libbpf, program))
 
-    def join(self, _name: str, program: int, cgroup: int) -> None:
+    def join(self, _name: str, program: Program, cgroup: int) -> None:
         """See `Links`."""
-        self._links.append(self._libbpf.pointer("bpf_program__attach_cgroup", program, cgroup))
+        self._links.append(linked(self._libbpf, program, cgroup))
 
     @property
     def latest(self) -> int:
@@ -52,7 +58,7 @@ class OwnLinks:
     def close(self) -> None:
         """Detach all."""
         while self._links:
-            self._libbpf.code("bpf_link__destroy", self._links.pop())
+            os.close(self._links.pop())
 
 
 class PinnedLinks:
@@ -65,24 +71,24 @@ class PinnedLinks:
         self._libbpf, self._pins = libbpf, pins
         self._own, self._taken = OwnLinks(libbpf), list[int]()
 
-    def trace(self, name: str, program: int) -> None:
+    def trace(self, name: str, program: Program) -> None:
         """Both are attached for a moment: what the programs do by the same maps, they may do twice."""
         self._own.trace(name, program)
         self._pin(name)
 
-    def join(self, name: str, program: int, cgroup: int) -> None:
+    def join(self, name: str, program: Program, cgroup: int) -> None:
         """One replaces the other in the kernel."""
         fd = self._pins.get(LINKS, name)
         if fd is not None:
             self._taken.append(fd)
         if fd is not None and self._pins.cgroup_of(fd):
-            self._libbpf.code("bpf_link_update", fd, self._libbpf.code("bpf_program__fd", program), None)
+            self._libbpf.code("bpf_link_update", fd, program.fd, None)
         else:
             self._own.join(name, program, cgroup)
             self._pin(name)
 
     def _pin(self, name: str) -> None:
-        self._pins.put(LINKS, name, self._libbpf.code("bpf_link__fd", self._own.latest))
+        self._pins.put(LINKS, name, self._own.latest)
 
     def only(self, names: Collection[str]) -> None:
         """Those of another release that this one does not know go."""

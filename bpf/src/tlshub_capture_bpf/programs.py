@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiled object: load it, reach its maps and calls, attach its programs in the order that lets nothing slip."""
+"""The programs: load them, reach their maps and calls, attach them in the order that lets nothing slip."""
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
-from tlshub_capture_bpf.libbpf import Call, Libbpf
-from tlshub_capture_bpf.links import Links, OwnLinks, PinnedLinks
-from tlshub_capture_bpf.maps import Map, Shape
-from tlshub_capture_bpf.pins import CALLS, MAPS, Pins
-from tlshub_core.api import Unavailable
+from tlshub_capture_bpf.calls import Call
+from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.links import Links, OwnLinks, PinnedLinks, linked
+from tlshub_capture_bpf.loading import Loader
+from tlshub_capture_bpf.maps import Map
+from tlshub_capture_bpf.pins import CALLS, Pins
 
-_log = logging.getLogger("tlshub.capture")
-OBJECT = Path(__file__).with_name("capture.bpf.o")
 SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
 ADOPT = "adopt"
@@ -25,63 +23,30 @@ CGROUP = ("wall", "hold_fin", SOCKOPS)  # sockops last: what it marks, the other
 
 
 class Programs:
-    """One loaded object; `gate` false loads what `observe` needs and runs on kernels without trampolines.
+    """The loaded programs; `gate` false loads what `observe` needs and runs on kernels without trampolines.
 
-    With `pins` its maps are those that are pinned there, where there are any, and what is attached stays. Raises
+    With `pins` their maps are those that are pinned there, where there are any, and what is attached stays. Raises
     Unavailable where these are maps for other programs, OSError.
     """
 
-    def __init__(self, libbpf: Libbpf, path: Path, *, gate: bool, table_size: int, pins: Pins | None = None) -> None:
+    def __init__(
+        self, libbpf: Libbpf, loader: Loader, *, gate: bool, table_size: int, pins: Pins | None = None
+    ) -> None:
         self._libbpf, self._pins, self._gate = libbpf, pins, gate
         self._links: Links = OwnLinks(libbpf) if pins is None else PinnedLinks(libbpf, pins)
-        self._object = libbpf.pointer("bpf_object__open_file", str(path).encode(), None)
-        self._programs = libbpf.listed("program", self._object)
-        try:
-            self._choose()
-            libbpf.code("bpf_map__set_max_entries", self._map("flows"), table_size)
-            if pins is not None:
-                self._share(pins)
-            libbpf.code("bpf_object__load", self._object)
-        except (OSError, Unavailable):
-            self.close()
-            raise
+        self._loaded = loader.load(libbpf, self._wanted, table_size, pins)
+        self._programs = self._loaded.programs
 
-    def _choose(self) -> None:
-        for name, program in self._programs.items():
-            wanted = self._gate or name == SOCKOPS or name in RUN - OF_GATE
-            self._libbpf.code("bpf_program__set_autoload", program, wanted)
-
-    def _share(self, pins: Pins) -> None:
-        for name, definition in self._libbpf.listed("map", self._object).items():
-            fd = pins.get(MAPS, name)
-            if fd is not None:
-                try:
-                    self._fit(pins, name, definition, Shape.of(self._libbpf, fd))
-                finally:
-                    os.close(fd)
-            self._libbpf.code("bpf_map__set_pin_path", definition, os.fsencode(pins.path(MAPS, name)))
-
-    def _fit(self, pins: Pins, name: str, definition: int, found: Shape) -> None:
-        if not found.fits(Shape.defined(self._libbpf, definition)):
-            raise Unavailable(
-                f"the map '{name}' in '{pins.folder}' is that of another release, whose programs go on holding: start "
-                "that release again, or end what it holds with 'tlshub-capture detach'"
-            )
-        wanted = self._libbpf.code("bpf_map__max_entries", definition)
-        if wanted != found.entries:
-            _log.warning("the map '%s' keeps its %d entries until 'tlshub-capture detach'", name, found.entries)
-        self._libbpf.code("bpf_map__set_max_entries", definition, found.entries)
-
-    def _map(self, name: str) -> int:
-        return self._libbpf.pointer("bpf_object__find_map_by_name", self._object, name.encode())
+    def _wanted(self, name: str) -> bool:
+        return self._gate or name == SOCKOPS or name in RUN - OF_GATE
 
     def map(self, name: str, value_size: int) -> Map:
-        """A map of the object by name."""
-        return Map(self._libbpf, self._libbpf.code("bpf_map__fd", self._map(name)), value_size)
+        """A map by name."""
+        return Map(self._libbpf, self._loaded.maps[name], value_size)
 
     def descriptor(self, name: str) -> int:
         """That of a program."""
-        return self._libbpf.code("bpf_program__fd", self._programs[name])
+        return self._programs[name].fd
 
     def call(self, name: str, size: int = 0) -> Call:
         """One of those that are RUN, with a context of that size."""
@@ -106,23 +71,19 @@ class Programs:
         return [*tracing, *marking]
 
     def attach_one(self, name: str) -> int:
-        """Attach a tracing program; returns its link."""
-        return self._libbpf.pointer("bpf_program__attach", self._programs[name])
+        """Attach a tracing program for as long as the descriptor that is returned is open."""
+        return linked(self._libbpf, self._programs[name])
 
     def walk(self, name: str) -> None:
         """Run an iterator over all that it finds in the calling thread's network namespace."""
-        link = self._libbpf.pointer("bpf_program__attach_iter", self._programs[name], None)
+        link = self.attach_one(name)
         try:
-            with os.fdopen(self._libbpf.code("bpf_iter_create", self._libbpf.code("bpf_link__fd", link)), "rb") as walk:
+            with os.fdopen(self._libbpf.code("bpf_iter_create", link), "rb") as walk:
                 walk.read()
         finally:
-            self.unlink(link)
-
-    def unlink(self, link: int) -> None:
-        """Detach one program."""
-        self._libbpf.code("bpf_link__destroy", link)
+            os.close(link)
 
     def close(self) -> None:
-        """Detach what marks sockets first, the gate last, where nothing is pinned; free the object."""
+        """Detach what marks sockets first, the gate last, where nothing is pinned; free the programs."""
         self._links.close()
-        self._libbpf.optional("bpf_object__close", self._object)
+        self._loaded.close()

@@ -27,7 +27,7 @@ def check(programs: Programs) -> None:
     finally:
         near.close()
         far.close()
-        programs.unlink(link)
+        os.close(link)
     left = programs.map("probing", U64.size).get(U32.pack(0))
     if left is None or U64.unpack(left)[0] & 0xFFFFFFFF:
         raise Unsupported("the kernel did not restart a held call: the gate cannot hold, use rules of mode 'observe'")

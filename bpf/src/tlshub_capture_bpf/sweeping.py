@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tlshub_capture_bpf import layout
-from tlshub_capture_bpf.libbpf import Call, Libbpf
+from tlshub_capture_bpf.calls import Call
+from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.maps import Map
 from tlshub_core.types.capture import Owner, State
 from tlshub_core.types.flow import Side, Tuple4

@@ -12,7 +12,7 @@ from tlshub_core.config import Config
 from tlshub_core.plugins import Registry
 from tlshub_core.types.capture import CaptureSettings
 from tlshub_core.types.errors import Unavailable
-from tlshub_core.types.interfaces import CaptureBackend, Level
+from tlshub_core.types.interfaces import CaptureBackend, Level, Probe
 from tlshub_core.types.spec import CaptureBackendSpec
 
 MS = 1_000_000
@@ -28,15 +28,20 @@ async def select(
     config: Config, chosen: Chosen, registry: Registry, say: Callable[[str], None]
 ) -> tuple[str, CaptureBackend]:
     """The backend and its name, not attached yet; raises Unavailable, with every probe's word, where none works."""
-    refusals = []
+    refusals = list[str]()
     for spec in candidates(chosen, registry):
         backend = config.make(spec)
         probe = await backend.probe()
         if probe.level is not Level.FAILED:
-            say(f"Capture backend: {spec.name} ({probe.message})")
+            say(f"Capture backend: {choice(spec.name, probe, refusals)}")
             return spec.name, backend
         refusals.append(f"'{spec.name}': {probe.message}: {probe.remedy}")
     raise Unavailable("no capture backend works: " + ("; ".join(refusals) or "none is installed"))
+
+
+def choice(name: str, probe: Probe, refusals: Sequence[str]) -> str:
+    """Which backend it is, what it says of itself, and why it is none of those that would come before it."""
+    return "; not ".join([f"{name} ({probe.message})", *refusals])
 
 
 def settings(config: Config) -> CaptureSettings:

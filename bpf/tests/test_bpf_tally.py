@@ -61,4 +61,4 @@ class TestSmallRing(BackendHarness):
         sweeper_of(backend).sweep(False)
         told = await witness.until(FlowDecided, before[0] + 2)
         assert [one.reason for one in told[before[0] :]] == [Reason.DEADLINE] * 2
-        assert backend._tally.settle() is None and len(witness.of(Unaccounted)) == 1
+        assert backend._hearing.tally.settle() is None and len(witness.of(Unaccounted)) == 1

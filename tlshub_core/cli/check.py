@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from tlshub_core.backends import select
 from tlshub_core.chosen import Chosen, choose
 from tlshub_core.cli.common import config_argument, json_option, print_json, print_rows
 from tlshub_core.config import Config, default_file, load
@@ -15,6 +16,7 @@ from tlshub_core.control.rules import rule_rows
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.plugins import Registry
 from tlshub_core.types.capture import RuleSet
+from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.spec import MappingSourceSpec
 
 _COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process", "passthrough")
@@ -26,16 +28,33 @@ _COLUMNS = ("rule", "mode", "direction", "ports", "peer", "process", "passthroug
 def command(config: Path | None, as_json: bool) -> None:
     """Check a configuration file, the plugins it names and their tables; show the compiled rules."""
     loaded = load(config or default_file())
-    chosen = choose(loaded, Registry())
-    rules = asyncio.run(compiled(loaded, chosen.mapping))
+    registry = Registry()
+    chosen = choose(loaded, registry)
+    rules, backend = asyncio.run(compiled(loaded, chosen.mapping)), asyncio.run(_backend(loaded, chosen, registry))
     rows = [tuple(getattr(row, name) for name in _COLUMNS) for row in rule_rows(rules, lambda _: "")]
     if as_json:
-        print_json({**_summary(loaded, chosen), "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows]})
+        print_json(
+            {
+                **_summary(loaded, chosen),
+                "backend_here": backend,
+                "rules": [dict(zip(_COLUMNS, row, strict=True)) for row in rows],
+            }
+        )
         return
-    for notice in (*loaded.notices, *chosen.notices):
+    for notice in (*loaded.notices, *chosen.notices, backend):
         click.echo(f"note: {notice}", err=True)
     print_rows(_COLUMNS, rows)
     click.echo(f"'{loaded.file}' is in order: {len(rules.names)} rules, {len(rows)} rows")
+
+
+async def _backend(config: Config, chosen: Chosen, registry: Registry) -> str:
+    """What the agent would take on this machine, which need not be the one that the configuration is for."""
+    said = list[str]()
+    try:
+        await select(config, chosen, registry, said.append)
+    except Unavailable as error:
+        return f"on this machine, as this user, {error}"
+    return f"on this machine, as this user: {said[0]}"
 
 
 async def compiled(config: Config, source: MappingSourceSpec | None) -> RuleSet:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Protocol
 
 from tlshub_core.chosen import AUTO, absent, provider_names
@@ -76,17 +77,26 @@ def _backends(config: Config, registry: Registry) -> list[Check]:
     name, find = config.capture.backend, registry.capture_backend
     if name != AUTO:
         return [checked("backend", name, asked, config, find, name)]
-    names = [spec.name for spec in registry.capture_backends()]
+    names = [spec.name for spec in sorted(registry.capture_backends(), key=attrgetter("rank"))]
     found = [checked("backend", one, asked, config, find, one) for one in names]
     if not found:
         return [checked("backend", name, failed, "no capture backend can be loaded", "see `tlshub-capture plugins`")]
     if all(check.probe.level is Level.FAILED for check in found):
         return found
-    return [_spare(check) if check.probe.level is Level.FAILED else check for check in found]
+    taken = next(check for check in found if check.probe.level is not Level.FAILED)
+    return [_taken(check) if check is taken else _spare(check) for check in found]
+
+
+def _taken(check: Check) -> Check:
+    """The first one that works."""
+    message = f"{check.probe.message}; 'auto' takes this one"
+    return replace(check, probe=replace(check.probe, message=message))
 
 
 def _spare(check: Check) -> Check:
     """One of several backends that failed keeps nothing from working."""
+    if check.probe.level is not Level.FAILED:
+        return check
     return checked(check.area, check.name, warning, check.probe.message, check.probe.remedy)
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the backend 'libbpf', and the backend that is made of them."""
+"""Options of the backends 'libbpf' and 'bcc', and the backends that are made of them."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,8 +18,26 @@ class LibbpfConfig(BaseModel):
     object: str = Field(default="", description="path of another compiled object; empty for the one in the package")
 
 
+class BccConfig(BaseModel):
+    """Options of [plugin.bcc]."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    headers: str = Field(
+        default="", description="folder of the kernel's headers; empty for '/lib/modules/RELEASE/build'"
+    )
+    cache: Path = Field(default=Path("/var/cache/tlshub-capture"), description="where compiled programs are kept")
+
+
 def make(config: LibbpfConfig) -> CaptureBackend:
-    """The backend, not attached."""
+    """The backend 'libbpf', not attached."""
     from tlshub_capture_bpf.backend import LibbpfBackend
 
     return LibbpfBackend(config.object)
+
+
+def make_bcc(config: BccConfig) -> CaptureBackend:
+    """The backend 'bcc', not attached."""
+    from tlshub_capture_bpf.node_backend import BccBackend
+
+    return BccBackend(config.headers, config.cache)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -111,12 +111,14 @@ def described(name: str, rank: int, level: Level) -> CaptureBackendSpec:
     return CaptureBackendSpec(name=name, summary="", config=Options, factory=lambda _: backend, rank=rank)
 
 
-async def choose(installed: Sequence[CaptureBackendSpec], named: CaptureBackendSpec | None = None) -> CaptureBackend:
+async def choose(
+    installed: Sequence[CaptureBackendSpec],
+    named: CaptureBackendSpec | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> CaptureBackend:
     config = SimpleNamespace(make=lambda spec: spec.factory(None))
     registry = SimpleNamespace(capture_backends=lambda: installed)
-    _, backend = await select(
-        cast(Any, config), cast(Any, SimpleNamespace(backend=named)), cast(Any, registry), lambda _: None
-    )
+    _, backend = await select(cast(Any, config), cast(Any, SimpleNamespace(backend=named)), cast(Any, registry), say)
     return backend
 
 
@@ -125,6 +127,13 @@ async def test_the_lowest_rank_that_works_is_taken() -> None:
     assert await choose(specs) is specs[2].factory(None)
     specs[1] = described("first", 10, Level.WARNING)
     assert await choose(specs) is specs[1].factory(None)
+
+
+async def test_it_is_said_which_one_is_taken_and_why_none_before_it() -> None:
+    said = list[str]()
+    specs = [described("first", 10, Level.FAILED), described("second", 20, Level.OK)]
+    await choose(specs, say=said.append)
+    assert said == ["Capture backend: second (second says); not 'first': first says: mend first"]
 
 
 async def test_a_named_one_is_not_replaced_by_another() -> None:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the headers of a kernel are, and what a compiler has to be told to read them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlshub_core.api import Unavailable
+
+_ARCHES = {"x86_64": "x86", "aarch64": "arm64"}
+_RELEASE = re.compile(r'^#define UTS_RELEASE "([^"]+)"$', re.MULTILINE)
+_BESIDE = re.compile(
+    r"^include (/\S+)/Makefile$", re.MULTILINE
+)  # Debian keeps what all flavours share in another folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers:
+    """`build` has what was generated for one kernel, `source` what it shares with others; they may be the same."""
+
+    release: str
+    build: Path
+    source: Path
+
+    @property
+    def flags(self) -> list[str]:
+        """For the compiler, which finds the rest below `source` by itself."""
+        machine = platform.machine()
+        arch = _ARCHES.get(machine, machine)
+        places = (f"arch/{arch}/include/generated", f"arch/{arch}/include/generated/uapi", "include")
+        quiet = ("macro-redefined", "int-conversion", "incompatible-pointer-types-discards-qualifiers")
+        return [
+            *(f"-I{self.build / place}" for place in (*places, "include/generated/uapi")),
+            f"-D__TARGET_ARCH_{arch}",
+            *(f"-Wno-{name}" for name in quiet),
+        ]
+
+    @property
+    def digest(self) -> bytes:
+        """Of what decides about the kernel's layouts: its release and its configuration."""
+        configuration = (self.build / "include/generated/autoconf.h").read_bytes()
+        return hashlib.sha256(self.release.encode() + b"\0" + configuration).digest()
+
+
+def read(build: Path) -> Headers:
+    """Those in that folder; raises Unavailable where there are none."""
+    release = build / "include/generated/utsrelease.h"
+    named = _RELEASE.search(release.read_text()) if release.is_file() else None
+    if named is None or not (build / "include/generated/autoconf.h").is_file():
+        install = f"apt-get install linux-headers-{os.uname().release}"
+        raise Unavailable(f"no headers of the kernel '{os.uname().release}' in '{build}': {install}")
+    makefile = build / "Makefile"
+    beside = _BESIDE.search(makefile.read_text()) if makefile.is_file() else None
+    return Headers(release=named[1], build=build, source=Path(beside[1]) if beside else build)
+
+
+def find(folder: str = "") -> Headers:
+    """Those in that folder, or those that are installed; raises Unavailable where they are not the running kernel's."""
+    running = os.uname().release
+    found = read(Path(folder or f"/lib/modules/{running}/build"))
+    if found.release != running:
+        install = f"apt-get install linux-headers-{running}, and leave 'headers' out of '[plugin.bcc]'"
+        raise Unavailable(
+            f"the headers in '{found.build}' are those of '{found.release}', running is '{running}': {install}"
+        )
+    return found

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The backend 'bcc', and whether this machine has what it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tlshub_capture_bpf import compiling
+from tlshub_capture_bpf.backend import KernelBackend
+from tlshub_capture_bpf.node_loader import NodeLoader
+from tlshub_capture_bpf.probing import BTF, NO_GATE, failed, library_or_lack, loads
+from tlshub_core.api import Level, Probe, Unavailable
+
+
+class BccBackend(KernelBackend):
+    """Programs that bcc compiles with the kernel's headers, found in `headers`; what it made is kept in `cache`."""
+
+    def __init__(self, headers: str, cache: Path) -> None:
+        self._node = NodeLoader(headers, cache)
+        super().__init__(self._node)
+
+    async def probe(self) -> Probe:
+        """Whether bcc, libbpf and the kernel's headers are there, and what the kernel takes of the programs."""
+        return probe(self._node)
+
+
+def probe(loader: NodeLoader) -> Probe:
+    """Whether bcc, libbpf and headers are there; and what the kernel takes, where that was compiled before."""
+    library = library_or_lack()
+    if isinstance(library, Probe):
+        return library
+    try:
+        headers, ready = loader.headers(), loader.ready()
+    except Unavailable as error:
+        message, _, remedy = str(error).rpartition(": ")
+        return failed(message, remedy)
+    if ready:
+        return loads(library, loader, f"compiled by bcc for '{headers.release}'")
+    if compiling.interpreter() is None:
+        return failed("bcc is not installed", compiling.INSTALL)
+    where = f"the headers in '{headers.build}'"
+    if not BTF.exists():
+        message = f"bcc, and {where}; without BTF in '{BTF}' {NO_GATE}: only mode 'observe' works"
+        return Probe(level=Level.WARNING, message=message, remedy="a kernel with CONFIG_DEBUG_INFO_BTF")
+    return Probe(level=Level.OK, message=f"bcc, and {where}; the programs are compiled at the first start")

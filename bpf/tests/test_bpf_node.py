@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bcc compiles of the programs is what clang compiles of them, and a kernel takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from contextlib import closing
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from tlshub_capture_bpf import built, compiling, headers, layout, node_backend, sources
+from tlshub_capture_bpf.built import Built
+from tlshub_capture_bpf.calls import Call
+from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.maps import Map, Shape
+from tlshub_capture_bpf.node_loader import NodeLoader
+from tlshub_capture_bpf.node_programs import KINDS
+from tlshub_capture_bpf.options import BccConfig
+
+from tlshub_core.api import Level, Mode, Side, Unavailable
+from tlshub_core.testing.matching import row, rule_set
+
+CHECKOUT = Path(__file__).parents[2]
+# They look at no type of the kernel's, so that any kernel takes them.
+EVERYWHERE = ("ask_rule", "leave", "sweep", "find_worn", "arm_probe")
+
+
+@pytest.fixture(scope="session")
+def config() -> BccConfig:
+    """Headers of the lab's kernel, and the folder where what is compiled for it is kept."""
+    done = subprocess.run([CHECKOUT / "lab/bcc"], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"bcc cannot compile here: {done.stderr.strip()[-300:]}")
+    return BccConfig(**tomllib.loads(done.stdout)["plugin"]["bcc"])
+
+
+@pytest.fixture(scope="session")
+def made(config: BccConfig) -> Built:
+    """What bcc compiled."""
+    text = sources.read()
+    found = built.kept(config.cache / built.name_of(text, headers.read(Path(config.headers))), text)
+    assert found is not None, "'lab/bcc' keeps what it compiled"
+    return found
+
+
+@pytest.fixture
+def opened(compiled: Path) -> Iterator[tuple[Libbpf, int]]:
+    """The object that clang compiled, not loaded."""
+    libbpf = Libbpf()
+    found = libbpf.pointer("bpf_object__open_file", str(compiled).encode(), None)
+    yield libbpf, found
+    libbpf.optional("bpf_object__close", found)
+
+
+def test_the_maps_are_the_same(made: Built, opened: tuple[Libbpf, int]) -> None:
+    libbpf, found = opened
+    shapes = {name: Shape.defined(libbpf, one) for name, one in libbpf.listed("map", found).items()}
+    assert made.maps == shapes
+
+
+def test_the_programs_are_the_same_and_belong_to_the_same_places(made: Built, opened: tuple[Libbpf, int]) -> None:
+    libbpf, found = opened
+    programs = libbpf.listed("program", found)
+    assert set(made.programs) == set(programs)
+    for name, section in made.sections.items():
+        kind = KINDS.get(section) or KINDS[section.partition("/")[0]]
+        assert libbpf.code("bpf_program__expected_attach_type", programs[name]) == kind.attach, name
+
+
+def test_a_kernel_takes_them_and_their_callbacks(config: BccConfig, made: Built) -> None:
+    if os.geteuid():
+        pytest.skip("needs root: to load programs")
+    libbpf, loader = Libbpf(), NodeLoader(config.headers, config.cache)
+    loader._built = made  # not this kernel's, which these programs do not mind
+    loaded = loader.load(libbpf, lambda name: name in EVERYWHERE, 16, None)
+    rules = rule_set([row(Mode.OBSERVE, ports=(1, 9)), row(Mode.REQUIRE, rule=1, ports=(80, 80))])
+    with closing(loaded):
+        Map(libbpf, loaded.maps["ruleset"], 1).put(layout.U32.pack(0), layout.pack_rules(rules))
+        Map(libbpf, loaded.maps["rules"], 4).put(layout.U32.pack(0), layout.U32.pack(loaded.maps["ruleset"]))
+        ask = Call(libbpf, loaded.programs["ask_rule"].fd, layout.ASK.size)
+        for port, expected in ((80, (1, Mode.REQUIRE, 1)), (9, (0, Mode.OBSERVE, 1)), (81, (0, 0, 0))):
+            query = layout.QUERY.pack(layout.pack_address(ip_address("::1")), port, Side.CLIENT, 0, 0, bytes(16))
+            assert layout.ASK.unpack(ask(layout.ASK.pack(query, 0, 0, 0, 0)))[1:4] == expected
+
+
+def test_what_cannot_be_compiled_is_told_in_the_compilers_words(config: BccConfig, tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "bpf/c", tmp_path / "c")
+    with (tmp_path / "c/kernel.bpf.h").open("a") as file:
+        file.write("u32 broken = nowhere;\n")
+    text, kernel = sources.read(tmp_path / "c"), headers.read(Path(config.headers))
+    with pytest.raises(Unavailable, match=r"bcc could not compile the programs for '6\.\S+': .*error: .*'nowhere'"):
+        asyncio.run(compiling.programs(text, kernel, tmp_path / "cache"))
+    assert not (tmp_path / "cache").exists(), "nothing is kept of what failed"
+
+
+def test_what_is_missing_is_named_with_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = os.uname().release
+    absent = node_backend.probe(NodeLoader(str(tmp_path), tmp_path))
+    assert (absent.level, absent.remedy) == (Level.FAILED, f"apt-get install linux-headers-{release}")
+    _headers_of(release, tmp_path)
+    monkeypatch.setattr(compiling, "interpreter", lambda: None)
+    without = node_backend.probe(NodeLoader(str(tmp_path), tmp_path))
+    assert (without.level, without.message, without.remedy) == (
+        Level.FAILED, "bcc is not installed", "apt-get install python3-bpfcc"
+    )  # fmt: skip
+    monkeypatch.setattr(compiling, "interpreter", lambda: Path("/usr/bin/python3"))
+    assert "compiled at the first start" in node_backend.probe(NodeLoader(str(tmp_path), tmp_path)).message
+
+
+def test_headers_of_another_kernel_are_refused(tmp_path: Path) -> None:
+    _headers_of("4.19.0-other", tmp_path)
+    found = node_backend.probe(NodeLoader(str(tmp_path), tmp_path))
+    assert found.level is Level.FAILED
+    assert f"those of '4.19.0-other', running is '{os.uname().release}'" in found.message
+
+
+def _headers_of(release: str, folder: Path) -> None:
+    generated = folder / "include/generated"
+    generated.mkdir(parents=True)
+    (generated / "utsrelease.h").write_text(f'#define UTS_RELEASE "{release}"\n')
+    (generated / "autoconf.h").write_text("")
+
+
+def test_what_others_may_have_written_is_not_taken(config: BccConfig, tmp_path: Path) -> None:
+    text = sources.read()
+    kept = config.cache / built.name_of(text, headers.read(Path(config.headers)))
+    mine = tmp_path / kept.name
+    shutil.copy(kept, mine)
+    assert built.kept(mine, text) is not None
+    mine.chmod(0o666)
+    assert built.kept(mine, text) is None
+    mine.chmod(0o600)
+    mine.write_bytes(mine.read_bytes()[:-100])
+    assert built.kept(mine, text) is None, "half a file"

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that bcc compiled hold and release as the others do: some of the lab's tests, with agents of that backend.
+
+`LAB_BACKEND=bcc tests/lab/run` runs all of them so. What bcc made is brought along (lab/bcc): in an emulated machine it
+would be compiled for minutes.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.lab.kit.node import Node
+from tests.lab.test_lab_echo import (
+    test_bytes_arrive_and_none_is_in_clear,
+    test_what_is_only_preferred_is_secured_too_and_what_is_observed_is_reported,
+)
+
+BCC = {"capture.backend": '"bcc"'}
+pytestmark = [
+    pytest.mark.agents(node_a=BCC, node_b=BCC),
+    pytest.mark.skipif(not os.environ.get("LAB_BCC"), reason="'lab/bcc' compiled no programs: it says why"),
+]
+__all__ = (
+    "test_bytes_arrive_and_none_is_in_clear",
+    "test_what_is_only_preferred_is_secured_too_and_what_is_observed_is_reported",
+)
+
+
+def test_the_agents_say_whose_programs_they_are(node_a: Node, node_b: Node) -> None:
+    for node in (node_a, node_b):
+        assert "Capture backend: bcc (compiled by bcc for '" in node.agent.log

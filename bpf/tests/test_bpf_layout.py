@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tlshub_capture_bpf import layout
+from tlshub_capture_bpf import decoding, layout
 
 from bpf.tests.capture_btf import section, structs
 from tlshub_core.api import Mode, Side, State
@@ -84,7 +84,7 @@ def test_python_and_the_compiler_are_one(tmp_path: Path) -> None:
     lines += [f'_Static_assert({s.name} == {s.value}, "state");' for s in State]
     lines += [f'_Static_assert({s.name} == {s.value}, "side");' for s in Side]
     lines += [f'_Static_assert({m.name} == {m.value}, "mode");' for m in Mode]
-    lines += [f'_Static_assert({r.name} == {n}, "reason");' for n, r in layout._REASONS.items()]
+    lines += [f'_Static_assert({r.name} == {n}, "reason");' for n, r in decoding._REASONS.items()]
     source = tmp_path / "check.c"
     source.write_text("\n".join(lines))
     machine = platform.machine()

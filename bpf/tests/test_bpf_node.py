@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from tlshub_capture_bpf import built, compiling, headers, layout, node_backend, sources
+from tlshub_capture_bpf import built, compiling, headers, layout, node_backend, rows, sources
 from tlshub_capture_bpf.built import Built
 from tlshub_capture_bpf.calls import Call
 from tlshub_capture_bpf.libbpf import Libbpf
@@ -81,7 +81,7 @@ def test_a_kernel_takes_them_and_their_callbacks(config: BccConfig, made: Built)
     loaded = loader.load(libbpf, lambda name: name in EVERYWHERE, 16, None)
     rules = rule_set([row(Mode.OBSERVE, ports=(1, 9)), row(Mode.REQUIRE, rule=1, ports=(80, 80))])
     with closing(loaded):
-        Map(libbpf, loaded.maps["ruleset"], 1).put(layout.U32.pack(0), layout.pack_rules(rules))
+        Map(libbpf, loaded.maps["ruleset"], 1).put(layout.U32.pack(0), rows.pack_rules(rules))
         Map(libbpf, loaded.maps["rules"], 4).put(layout.U32.pack(0), layout.U32.pack(loaded.maps["ruleset"]))
         ask = Call(libbpf, loaded.programs["ask_rule"].fd, layout.ASK.size)
         for port, expected in ((80, (1, Mode.REQUIRE, 1)), (9, (0, Mode.OBSERVE, 1)), (81, (0, 0, 0))):

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tlshub_capture_bpf import layout
+from tlshub_capture_bpf import decoding, layout, rows
 
 from tlshub_core.api import (
     Address,
@@ -77,7 +77,7 @@ def test_seen(
     for pid in (0, 7):
         passing = layout.U64.pack(bool(pid))  # a number of 32 bits, and a pad
         body = layout.pack_tuple(tuple4, side) + layout.U32.pack(3) + bytes([side, mode, state, held])
-        event = layout.decode(record(1, cookie, time, body + owner_bytes(5, pid, -1, comm) + passing))
+        event = decoding.decode(record(1, cookie, time, body + owner_bytes(5, pid, -1, comm) + passing))
         owner = Owner(pid=7, fd=-1, inode=5, comm=comm.decode("utf-8", "replace")) if pid else None
         assert event == FlowSeen(
             cookie=cookie,
@@ -96,7 +96,7 @@ def test_seen(
 @given(u64, u64, u32, u32, st.sampled_from(State))
 def test_the_other_kinds(cookie: int, time: int, one: int, two: int, state: State) -> None:
     def of(kind: int, body: bytes) -> CaptureEvent:
-        return layout.decode(record(kind, cookie, time, body))
+        return decoding.decode(record(kind, cookie, time, body))
 
     pair = layout.U32.pack(one) + layout.U32.pack(two)
     assert of(2, pair) == FlowEstablished(cookie=cookie, time_ns=time, local_isn=one, remote_isn=two)
@@ -105,7 +105,7 @@ def test_the_other_kinds(cookie: int, time: int, one: int, two: int, state: Stat
     assert of(3, owned) == FlowOwned(cookie=cookie, time_ns=time, owner=who, held=True)
     decided = layout.U32.pack(state) + layout.U32.pack(4) + layout.U64.pack(time)
     assert of(4, decided) == FlowDecided(cookie=cookie, time_ns=time, state=state, reason=Reason.TABLE_FULL)
-    assert layout.number_of(record(4, cookie, time, decided)) == time
+    assert decoding.number_of(record(4, cookie, time, decided)) == time
     assert of(6, layout.U64.pack(1)) == FlowSpoke(cookie=cookie, time_ns=time, tls=True)
     worn = b"".join(map(layout.U64.pack, (one, two, 1)))
     assert of(7, worn) == FlowWorn(cookie=cookie, time_ns=time, sent=True, records=one, bytes=two)
@@ -114,7 +114,7 @@ def test_the_other_kinds(cookie: int, time: int, one: int, two: int, state: Stat
 @given(u64, u32, u64, u64, st.sampled_from(State))
 def test_closed(time: int, restarts: int, held: int, opened: int, state: State) -> None:
     def of(*numbers: int) -> CaptureEvent:
-        return layout.decode(record(5, 9, time, layout.CLOSED.pack(state, restarts, *numbers)[layout.HEADER.size :]))
+        return decoding.decode(record(5, 9, time, layout.CLOSED.pack(state, restarts, *numbers)[layout.HEADER.size :]))
 
     head = {"cookie": 9, "time_ns": time, "state": state, "restarts": restarts}
     bytes_ = {"bytes_sent": 2, "bytes_received": 3}
@@ -136,7 +136,7 @@ def test_closed(time: int, restarts: int, held: int, opened: int, state: State) 
 def test_random_bytes_are_an_event_or_a_valueerror(data: bytes, kind: int) -> None:
     for each in (data, layout.U32.pack(kind) + data[4:]):
         try:
-            layout.decode(each)
+            decoding.decode(each)
         except ValueError:
             continue
         assert len(each) in SIZES
@@ -146,19 +146,19 @@ def test_random_bytes_are_an_event_or_a_valueerror(data: bytes, kind: int) -> No
 def test_a_record_of_another_length_is_refused(kind: int, size: int) -> None:
     for wrong in (size - 1, size + 1):
         with pytest.raises(ValueError):
-            layout.decode(layout.U32.pack(kind).ljust(wrong, b"\1"))
+            decoding.decode(layout.U32.pack(kind).ljust(wrong, b"\1"))
 
 
 def test_unknown_values_are_refused() -> None:
     for state, reason in ((0, 1), (6, 99)):
         with pytest.raises(ValueError):
-            layout.decode(record(4, 1, 1, layout.U32.pack(state) + layout.U32.pack(reason) + layout.U64.pack(1)))
+            decoding.decode(record(4, 1, 1, layout.U32.pack(state) + layout.U32.pack(reason) + layout.U64.pack(1)))
 
 
 def test_too_many_rows_are_refused() -> None:
     row = Match(rule=0, mode=Mode.OBSERVE, sides=frozenset(Side), ports=(1, 2), network=None)
     size = layout.RULESET.size + layout.MAX_ROWS * layout.ROW.size
-    assert len(layout.pack_rules(RuleSet(names=("a",), matches=()))) == size
-    assert len(layout.pack_rules(RuleSet(names=("a",), matches=(row,) * 256))) == size
+    assert len(rows.pack_rules(RuleSet(names=("a",), matches=()))) == size
+    assert len(rows.pack_rules(RuleSet(names=("a",), matches=(row,) * 256))) == size
     with pytest.raises(ValueError, match="257 rows"):
-        layout.pack_rules(RuleSet(names=("a",), matches=(row,) * 257))
+        rows.pack_rules(RuleSet(names=("a",), matches=(row,) * 257))

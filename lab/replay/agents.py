@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from tlshub_capture_bpf import layout
+from tlshub_capture_bpf import decoding, layout
 from tlshub_capture_openssl import tlshub_key_providers
 from tlshub_capture_openssl.engine import engines
 
@@ -71,14 +71,14 @@ class Half:
         """The connection is seen, established, and its owner calls into it: as records, and in the table."""
         self.backend.begin(self.side, ends.tuple4, cookie=ends.cookie(self.side), owner=ends.owner(self.side))
         self.backend.take_events()
-        self.capture.handle([layout.decode(record) for record in ends.records(self.side)])
+        self.capture.handle([decoding.decode(record) for record in ends.records(self.side)])
 
     def close(self, ends: Ends) -> None:
         """The connection is closed."""
         self.backend.table.pop(ends.cookie(self.side))
         head = layout.HEADER.pack(5, 0, ends.cookie(self.side), time.monotonic_ns())
         self.capture.handle(
-            [layout.decode(head + layout.CLOSED.pack(State.OPEN, 1, 1, 2, 3, 1, 1, 2, 2)[layout.HEADER.size :])]
+            [decoding.decode(head + layout.CLOSED.pack(State.OPEN, 1, 1, 2, 3, 1, 1, 2, 2)[layout.HEADER.size :])]
         )
 
 

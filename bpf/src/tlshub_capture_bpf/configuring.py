@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 
-from tlshub_capture_bpf import layout
+from tlshub_capture_bpf import layout, rows
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.programs import Programs
 from tlshub_core.api import CaptureSettings, RuleSet
@@ -51,7 +51,7 @@ def configure(programs: Programs, settings: CaptureSettings, life: int, since: i
 
 def swap(libbpf: Libbpf, programs: Programs, rules: RuleSet) -> None:
     """Put these rules in force, all at once."""
-    value = layout.pack_rules(rules)
+    value = rows.pack_rules(rules)
     fd = libbpf.code("bpf_map_create", BPF_MAP_TYPE_ARRAY, b"ruleset", 4, len(value), 1, None)
     try:
         libbpf.code("bpf_map_update_elem", fd, ZERO, value, 0)

@@ -62,10 +62,16 @@ def read(build: Path) -> Headers:
 def find(folder: str = "") -> Headers:
     """Those in that folder, or those that are installed; raises Unavailable where they are not the running kernel's."""
     running = os.uname().release
-    found = read(Path(folder or f"/lib/modules/{running}/build"))
+    found = read(Path(folder) if folder else _installed(running))
     if found.release != running:
         install = f"apt-get install linux-headers-{running}, and leave 'headers' out of '[plugin.bcc]'"
         raise Unavailable(
             f"the headers in '{found.build}' are those of '{found.release}', running is '{running}': {install}"
         )
     return found
+
+
+def _installed(release: str) -> Path:
+    """Where every distribution has them, or Debian's own place: a service may be kept from the kernel's modules."""
+    places = (Path(f"/lib/modules/{release}/build"), Path(f"/usr/src/linux-headers-{release}"))
+    return next((place for place in places if place.is_dir()), places[0])

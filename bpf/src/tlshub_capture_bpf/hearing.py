@@ -8,7 +8,7 @@ import logging
 import mmap
 from collections.abc import AsyncIterator, Sequence
 
-from tlshub_capture_bpf import layout
+from tlshub_capture_bpf import decoding, layout
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.programs import Programs
 from tlshub_capture_bpf.ring import RingBuffer, passed_over
@@ -35,11 +35,11 @@ class Hearing:
 
     def _record(self, record: bytes) -> None:
         try:
-            event = layout.decode(record)
+            event = decoding.decode(record)
         except ValueError as error:  # raised here it would be lost in the C library that calls
             _log.error("%s: passed over", error)
             return
-        if not isinstance(event, FlowDecided) or self.tally.is_news(event.state, layout.number_of(record)):
+        if not isinstance(event, FlowDecided) or self.tally.is_news(event.state, decoding.number_of(record)):
             self._batch.append(event)
 
     def _drain(self) -> None:

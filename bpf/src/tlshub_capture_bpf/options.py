@@ -23,9 +23,7 @@ class BccConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    headers: str = Field(
-        default="", description="folder of the kernel's headers; empty for '/lib/modules/RELEASE/build'"
-    )
+    headers: str = Field(default="", description="folder of the kernel's headers; empty for those that are installed")
     cache: Path = Field(default=Path("/var/cache/tlshub-capture"), description="where compiled programs are kept")
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tlshub_capture_bpf.layout import pack_rules
+from tlshub_capture_bpf.rows import pack_rules
 
 from tests.fuzz.kit.scratch import scratch
 from tests.fuzz.kit.target import Target

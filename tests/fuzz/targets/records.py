@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from tlshub_capture_bpf import kept, layout
+from tlshub_capture_bpf import decoding, kept, layout
 
 from tests.fuzz.kit.target import Target
 from tlshub_core import api
@@ -19,7 +19,7 @@ RECORD, ROW = b"\0", b"\1"
 _TUPLE = Tuple4(client=ip_address("10.1.0.1"), client_port=40_000, server=ip_address("fd00::1"), server_port=80)
 _OWNER = layout.OWNER.pack(99, 7, 3, b"curl")
 _NOBODY = bytes(layout.OWNER.size)
-_KINDS = {number: make.__name__.removeprefix("_") for number, make in layout._DECODERS.items()}
+_KINDS = {number: make.__name__.removeprefix("_") for number, make in decoding._DECODERS.items()}
 _ROWS = frozenset({"row", "row: established", "row: owned", "row: unknown"})
 
 
@@ -38,7 +38,7 @@ def _seeds() -> Iterable[bytes]:
     yield ROW + bytes(layout.FLOW.size) + b"of a later release"
     yield _record(2, layout.ESTABLISHED.pack(2**32 - 1, 1))
     yield _record(3, layout.OWNED.pack(_OWNER, 1))
-    yield from (_record(4, layout.DECIDED.pack(State.REFUSED, reason, 1)) for reason in layout._REASONS)
+    yield from (_record(4, layout.DECIDED.pack(State.REFUSED, reason, 1)) for reason in decoding._REASONS)
     yield from (_record(5, layout.CLOSED.pack(state, 7, 10**9, 2**63, 0, 1, 2, 0, 1)) for state in State)
     yield _record(6, layout.SPOKE.pack(1, 0))
     yield _record(7, layout.WORN.pack(2**24, 2**38, 1, 0))
@@ -49,7 +49,7 @@ def _one(data: bytes) -> Iterable[str]:
 
 
 def _event(record: bytes) -> Iterable[str]:
-    event = layout.decode(record)
+    event = decoding.decode(record)
     kind, _, cookie, time_ns = layout.HEADER.unpack_from(record)
     assert (event.cookie, event.time_ns) == (cookie, time_ns)
     written = _written(event, record)[layout.HEADER.size :]
@@ -70,8 +70,8 @@ def _written(event: api.CaptureEvent, record: bytes) -> bytes:
         case api.FlowOwned():
             return layout.OWNED.pack(_owner(event.owner), event.held)
         case api.FlowDecided():
-            reasons = {reason: number for number, reason in layout._REASONS.items()}
-            return layout.DECIDED.pack(event.state, reasons[event.reason], layout.number_of(record))
+            reasons = {reason: number for number, reason in decoding._REASONS.items()}
+            return layout.DECIDED.pack(event.state, reasons[event.reason], decoding.number_of(record))
         case api.FlowClosed():
             times = (event.first_held_ns or 0, event.released_ns or 0, event.first_call_ns or 0)
             records = (0 if one is None else one + 1 for one in (event.records_sent, event.records_received))
@@ -130,6 +130,6 @@ TARGET = Target(
     seeds=_seeds,
     kinds=_ROWS.union(_KINDS.values()),
     refusals=(ValueError,),
-    modules=("tlshub_capture_bpf.layout", "tlshub_capture_bpf.kept"),
+    modules=("tlshub_capture_bpf.decoding", "tlshub_capture_bpf.layout", "tlshub_capture_bpf.kept"),
     longest=512,
 )

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -77,8 +77,9 @@ def comes(_say: Say, port: int) -> int:
 def guard_of(agent: int) -> int:
     """The process of its guard, 0 where there is none yet."""
     for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
-        if Path(f"/proc/{child}/comm").read_text() == "tlshub-guard\n":
-            return int(child)
+        with suppress(FileNotFoundError, ProcessLookupError):  # an agent at its start has children for an instant
+            if Path(f"/proc/{child}/comm").read_text() == "tlshub-guard\n":
+                return int(child)
     return 0
 
 

@@ -12,18 +12,21 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-import tlshub_capture_bpf.backend
+import tlshub_capture_bpf.node_backend
 import tlshub_capture_openssl.engine
 import tlshub_capture_podmap_file.source
 
 import tlshub_core.agent
 import tlshub_core.cli.detach
 import tlshub_core.detaching
+from bench.measurement import BACKENDS
+from bench.variants import Phase
 from tests.lab.kit.agent import READY
+from tests.lab.kit.changed import changed
 from tests.lab.kit.job import Job, Say
 from tests.lab.kit.node import Node
 from tlshub_core.cli.main import main
@@ -32,7 +35,7 @@ PRELOADED = (
     tlshub_core.agent,
     tlshub_core.cli.detach,
     tlshub_core.detaching,
-    tlshub_capture_bpf.backend,
+    tlshub_capture_bpf.node_backend,
     tlshub_capture_openssl.engine,
     tlshub_capture_podmap_file.source,
 )
@@ -40,40 +43,33 @@ _PATIENCE_S = 90.0
 
 
 class Agents:
-    """`want` has exactly the agents of these nodes run."""
+    """`want` has exactly the agents of a phase run."""
 
     def __init__(self, nodes: Mapping[str, Node], folder: Path, rule: str) -> None:
         self._nodes, self._folder, self._rule = nodes, folder, rule
         self._jobs: dict[str, Job[None]] = {}
+        self._backend = ""
 
     @property
     def pids(self) -> dict[str, int]:
         """By node."""
         return {name: job.pid for name, job in self._jobs.items()}
 
-    def want(self, names: Sequence[str]) -> None:
+    def want(self, phase: Phase) -> None:
         """Stop those that are too many, start those that lack, and wait until they capture."""
-        for name in [name for name in self._jobs if name not in names]:
+        kept = phase.nodes if phase.backend == self._backend else ()
+        for name in [name for name in self._jobs if name not in kept]:
             self._jobs.pop(name).kill(signal.SIGTERM)
-            self.detach(name)
-        lacking = [name for name in names if name not in self._jobs]
+            detach(self._nodes[name])
+        self._backend = phase.backend
+        lacking = [name for name in phase.nodes if name not in self._jobs]
         for name in lacking:
             (self._folder / f"{name}.log").unlink(missing_ok=True)
-            work = partial(_agent, file=self._configuration(name), rule=self._rule, log=self._folder / f"{name}.log")
+            file = configuration(self._nodes[name], phase.backend, self._folder)
+            work = partial(_agent, file=file, rule=self._rule, log=self._folder / f"{name}.log")
             self._jobs[name] = self._nodes[name].start(work)
         for name in lacking:
             self._ready(name)
-
-    def detach(self, name: str) -> None:
-        """No program of that node's agent, which has ended, is in the kernel any more."""
-        self._nodes[name].start(partial(_detach, file=self._nodes[name].agent.configuration)).result()
-
-    def _configuration(self, name: str) -> Path:
-        """The lab's, without a key log, which costs a file access for each connection."""
-        text = self._nodes[name].agent.configuration.read_text()
-        file = self._folder / f"{name}.toml"
-        file.write_text(re.sub(r"\[debug\]\n[^\[]*", "", text).replace('["log", "jsonl"]', '["jsonl"]'))
-        return file
 
     def _ready(self, name: str) -> None:
         log, deadline = self._folder / f"{name}.log", time.monotonic() + _PATIENCE_S
@@ -81,6 +77,24 @@ class Agents:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the agent of '{name}' does not start: {log.read_text()}")
             time.sleep(0.02)
+
+
+def configuration(node: Node, backend: str, folder: Path) -> Path:
+    """A file in this folder: the lab's, without a key log, which costs a file access for each connection.
+
+    Events of agents of another backend than 'libbpf' are not among the lab's.
+    """
+    changes = {"capture.backend": f'"{backend}"', "events.sinks": '["jsonl"]'}
+    if backend != BACKENDS[0]:
+        changes["plugin.jsonl.path"] = f'"{folder}/{node.name}-{backend}.jsonl"'
+    file = folder / f"{node.name}.toml"
+    file.write_text(re.sub(r"\[debug\]\n[^\[]*", "", changed(node.agent.configuration.read_text(), changes)))
+    return file
+
+
+def detach(node: Node) -> None:
+    """No program of that node's agent, which has ended, is in the kernel any more."""
+    node.start(partial(_detach, file=node.agent.configuration)).result()
 
 
 def _detach(_say: Say, file: Path) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from math import log10
 from xml.sax.saxutils import escape
 
+from bench.backends import Beside
 from tlshub_core.benching.intervals import Interval
 
-LEFT, ROW, WIDTH, TOP = 270, 24, 520, 54
+LEFT, ROW, WIDTH, TOP = 300, 24, 520, 54
 LEAST, MOST = 0.1, 10.0
 _HEAD = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" font-family="sans-serif" font-size="13">'
 
@@ -20,9 +21,13 @@ def place(ratio: float) -> float:
     return LEFT + WIDTH * (log10(kept) - log10(LEAST)) / (log10(MOST) - log10(LEAST))
 
 
-def svg(compared: Mapping[str, Mapping[str, Interval]], title: str) -> str:
+def svg(compared: Mapping[str, Mapping[str, Interval]], both: Beside | None, where: str) -> str:
     """The whole file."""
-    rows = [(f"{name.replace('_', ' ')}: {load}", one) for name, by in compared.items() for load, one in by.items()]
+    rates = dict(compared) | ({f"{name}, bcc vs libbpf": by for name, by in both.rates.items()} if both else {})
+    rows = [(f"{name.replace('_', ' ')}: {load}", one, 1) for name, by in rates.items() for load, one in by.items()]
+    if both:
+        rows += [(f"{name.replace('_', ' ')}, bcc / libbpf (a cost)", one, -1) for name, one in both.costs.items()]
+    title = f"rate of the first over that of the second ({where})"
     height = TOP + ROW * len(rows) + 30
     lines = [
         _HEAD.format(w=LEFT + WIDTH + 90, h=height),
@@ -30,8 +35,8 @@ def svg(compared: Mapping[str, Mapping[str, Interval]], title: str) -> str:
         f'<text x="10" y="22" font-size="15">{escape(title)}</text>',
         *_scale(height),
     ]
-    for number, (label, one) in enumerate(rows):
-        lines += _row(TOP + ROW * number, label, one)
+    for number, (label, one, sense) in enumerate(rows):
+        lines += _row(TOP + ROW * number, label, one, (one.median - 1) * sense >= 0)
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -42,9 +47,9 @@ def _scale(height: int) -> Iterator[str]:
         yield f'<text x="{x:.1f}" y="{height - 10}" text-anchor="middle">{tick:g}</text>'
 
 
-def _row(y: int, label: str, one: Interval) -> Iterator[str]:
+def _row(y: int, label: str, one: Interval, good: bool) -> Iterator[str]:
     start, end = sorted((place(1), place(one.median)))
-    colour = "#2a7f62" if one.median >= 1 else "#b5533c"
+    colour = "#2a7f62" if good else "#b5533c"
     middle = y + ROW // 2 - 3
     yield f'<text x="{LEFT - 10}" y="{middle + 5}" text-anchor="end">{escape(label)}</text>'
     yield f'<rect x="{start:.1f}" y="{y}" width="{end - start:.1f}" height="{ROW - 6}" fill="{colour}"/>'

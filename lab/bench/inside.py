@@ -11,27 +11,25 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
-from bench.agents import Agents
+from bench.agents import Agents, detach
 from bench.judge import gcm, judge
 from bench.load import LoadError
-from bench.measurement import Findings, Measurement, Memory, Wait, save
+from bench.measurement import Findings, Measurement, Memory, Start, Wait, save
 from bench.memory import memory
+from bench.patience import growing
+from bench.progress import say
 from bench.rounds import Rounds
 from bench.servers import CAPTURED, Servers
-from bench.variants import Variant, variants
+from bench.starting import starts
+from bench.variants import BCC_BOTH, NO_AGENT, PHASES, Variant, variants
 from bench.waiting import wait
 from tests.lab.kit.node import Node
 from tests.lab.kit.node import both as all_nodes
 
 FOLDER = Path("/run/tlshub-bench")
-
-
-def say(text: str) -> None:
-    """Progress."""
-    print(f"bench: {text}", file=sys.stderr, flush=True)
+RULE = f"{CAPTURED}:require"
 
 
 def waits(all_nodes: dict[str, Node]) -> list[Wait]:
@@ -42,25 +40,28 @@ def waits(all_nodes: dict[str, Node]) -> list[Wait]:
 
 def main() -> int:
     """Measure, in one boot; returns the exit status."""
-    count, both = int(os.environ.get("BENCH_ROUNDS", 15)), all_nodes()
-    ways = variants(both["node-b"].ipv4)
+    count, both, bcc = int(os.environ.get("BENCH_ROUNDS", 15)), all_nodes(), bool(os.environ.get("LAB_BCC"))
+    ways = variants(both["node-b"].ipv4, bcc=bcc)
     subprocess.run(["modprobe", "-qa", "aesni_intel"], check=False)  # as udev does; not every processor has them
     marker = uuid.uuid4().hex
     servers = Servers(FOLDER, both, marker)
     try:
-        held, grown = first(both, ways, marker)
+        held, grown = first(both, [way for way in ways if way.backend == "libbpf"], marker)
+        started = starts(both["node-b"], FOLDER, RULE) if bcc else []
+        say(f"{len(started)} starts of an agent are measured")
         rounds = turns(both, ways, servers)
-        for measured in growing(rounds, count):
-            save(_findings(both, measured, held, grown), Path(sys.argv[1]))
-            say(f"round {measured[-1].round} of {count} is done")
-        rounds.agents.want(())
+        judge_bcc(rounds, both["node-a"], marker)
+        rounds.trial()
+        for measured, dropped in growing(rounds.one, count):
+            save(_findings(both, measured, dropped, held, grown, started), Path(sys.argv[1]))
+        rounds.agents.want(PHASES[NO_AGENT])
     except LoadError as error:
         say(f"it went wrong, and only whole rounds count: {error}")
         return 1
     return 0
 
 
-def first(both: dict[str, Node], ways: tuple[Variant, ...], marker: str) -> tuple[list[Wait], list[Memory]]:
+def first(both: dict[str, Node], ways: list[Variant], marker: str) -> tuple[list[Wait], list[Memory]]:
     """What is measured once, with the agents that the lab started, which end here. Raises LoadError."""
     flows = int(os.environ.get("BENCH_FLOWS", 1000))
     held = waits(both)
@@ -71,44 +72,52 @@ def first(both: dict[str, Node], ways: tuple[Variant, ...], marker: str) -> tupl
     say(f"the agents' memory is measured, after {flows} connections")
     for node in both.values():
         node.agent.stop()
+        detach(node)
     return held, grown
 
 
 def turns(both: dict[str, Node], ways: tuple[Variant, ...], servers: Servers) -> Rounds:
     """What is measured in turns; it begins without any agent."""
-    agents = Agents(both, FOLDER, f"{CAPTURED}:require")
-    for name in both:
-        agents.detach(name)
     return Rounds(
         client=both["node-a"],
         servers=servers,
-        agents=agents,
+        agents=Agents(both, FOLDER, RULE),
         variants=ways,
         target=float(os.environ.get("BENCH_SECONDS", 1.5)),
     )
 
 
-def growing(rounds: Rounds, count: int) -> Iterator[list[Measurement]]:
-    """All measurements so far, after each round: what a run that is cut short has found is kept. Raises LoadError."""
-    rounds.trial()
-    whole: list[Measurement] = []
-    for number in range(1, count + 1):
-        whole += rounds.one(number)
-        yield whole
+def judge_bcc(rounds: Rounds, client: Node, marker: str) -> None:
+    """What the variants of the backend 'bcc' are, of a new capture of the link. Raises LoadError."""
+    ways = [way for way in rounds.variants if way.backend == "bcc"]
+    if ways:
+        rounds.agents.want(PHASES[BCC_BOTH])
+        subprocess.run(["on", client.name, "wire-capture", "start", client.name], check=True)
+        judge(client, ways, marker)
+        say("the wire confirms those of the backend 'bcc', too")
 
 
-def _findings(both: dict[str, Node], measured: list[Measurement], held: list[Wait], grown: list[Memory]) -> Findings:
+def _findings(
+    both: dict[str, Node],
+    measured: list[Measurement],
+    dropped: list[int],
+    held: list[Wait],
+    grown: list[Memory],
+    started: list[Start],
+) -> Findings:
     events = [event for node in both.values() for event in node.events(everything=True)]
     secured = [event for event in events if event["event"] == "Secured"]
     sides = {side: tuple(int(str(e["hold_ns"])) for e in secured if e["side"] == side) for side in ("client", "server")}
     return Findings(
-        rounds=max((one.round for one in measured), default=0),
+        rounds=len({one.round for one in measured}),
+        dropped=tuple(dropped),
         clock="instructions" if os.environ.get("LAB_ICOUNT") and not os.environ.get("LAB_NATIVE") else "real",
         processors=os.cpu_count() or 1,
         gcm=gcm(),
         measurements=tuple(measured),
         waits=tuple(held),
         memory=tuple(grown),
+        starts=tuple(started),
         holds_ns=sides,
         restarts=tuple(int(str(e["restarts"])) for e in events if e["event"] == "Closed" and e["secured"]),
     )

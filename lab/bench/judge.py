@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.load import LoadError
@@ -12,7 +13,7 @@ from bench.variants import Variant
 from tests.lab.kit.node import Node
 
 
-def judge(client: Node, ways: tuple[Variant, ...], marker: str) -> None:
+def judge(client: Node, ways: Sequence[Variant], marker: str) -> None:
     """Fetch the marker in each way, and ask the wire whether it is what its name says; then end the capture."""
     for way in ways:
         if client.run(["curl", "-skS", f"{way.base}/marker"]) != marker:

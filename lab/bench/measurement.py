@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 LOADS = ("requests", "connections", "bulk")
-VARIANTS = ("plain", "nginx_tls", "stunnel", "haproxy", "uncaptured", "captured")
+VARIANTS = ("plain", "nginx_tls", "stunnel", "haproxy", "uncaptured", "captured", "uncaptured_bcc", "captured_bcc")
+BACKENDS = ("libbpf", "bcc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +48,32 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """All that one run found; `holds_ns` and `restarts` have an entry for each end of each captured connection.
+class Start:
+    """One start of an agent of this backend, until it captured: its CPU seconds till then, its resident megabytes."""
 
+    backend: str
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All that one run found; with an entry for each end of each captured connection in `holds_ns` and `restarts`.
+
+    `holds_ns` and `restarts` are those of the backend 'libbpf'; `dropped` are rounds in which something stood still;
     `clock` is 'instructions' where the machine's time follows them, else 'real'.
     """
 
     rounds: int
+    dropped: tuple[int, ...]
     clock: str
     processors: int
     gcm: str
     measurements: tuple[Measurement, ...]
     waits: tuple[Wait, ...]
     memory: tuple[Memory, ...]
+    starts: tuple[Start, ...]
     holds_ns: Mapping[str, tuple[int, ...]]
     restarts: tuple[int, ...]
 
@@ -74,12 +88,14 @@ def load(path: Path) -> Findings:
     body = json.loads(path.read_text())
     return Findings(
         rounds=body["rounds"],
+        dropped=tuple(body["dropped"]),
         clock=body["clock"],
         processors=body["processors"],
         gcm=body["gcm"],
         measurements=tuple(Measurement(**one) for one in body["measurements"]),
         waits=tuple(Wait(**one) for one in body["waits"]),
         memory=tuple(Memory(**one) for one in body["memory"]),
+        starts=tuple(Start(**one) for one in body["starts"]),
         holds_ns={side: tuple(holds) for side, holds in body["holds_ns"].items()},
         restarts=tuple(body["restarts"]),
     )

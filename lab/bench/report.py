@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.backends import Beside, beside, figures, started
 from bench.chart import svg
-from bench.measurement import LOADS, Findings, load
+from bench.measurement import BACKENDS, LOADS, Findings, load
 from bench.summary import body, compared, cpu
 from bench.targets import Target, targets
 from tlshub_core.benching.intervals import Interval
@@ -38,11 +39,20 @@ def main() -> int:
     ratios = compared(findings)
     aims = list(targets(ratios, findings))
     where = ("emulated" if why else "native") + (", by instructions" if findings.clock == "instructions" else "")
-    for table in (_ratios(ratios, where), _cpu(findings, where), _targets(aims, where)):
+    both = beside(findings)
+    for table in (
+        _ratios(ratios, where),
+        _backends(both, findings, where),
+        _cpu(findings, where),
+        _targets(aims, where),
+    ):
         console.print(table)
-    figures = {**body(findings, emulated=bool(why)), "targets": [asdict(aim) for aim in aims]}
-    (folder / "bench.json").write_text(json.dumps(figures, indent=2) + "\n")
-    (folder / "bench.svg").write_text(svg(ratios, f"rate of the first over that of the second ({where})"))
+    for dropped in findings.dropped:
+        console.print(f"round {dropped} is not counted: something stood still in it, twice")
+    shown = {"bcc_vs_libbpf": figures(both), "agent_start": started(findings), "targets": [asdict(aim) for aim in aims]}
+    everything = {**body(findings, emulated=bool(why)), **shown}
+    (folder / "bench.json").write_text(json.dumps(everything, indent=2) + "\n")
+    (folder / "bench.svg").write_text(svg(ratios, both, where))
     console.print(f"where: {'this kernel' if not why else f'a virtual machine, since this kernel cannot ({why})'}")
     console.print(f"figures: {folder / 'bench.json'}, chart: {folder / 'bench.svg'}")
     return 0
@@ -53,7 +63,27 @@ def _ratios(compared_by: Mapping[str, Mapping[str, Interval]], where: str) -> Ta
     for heading in ("", *LOADS):
         table.add_column(heading)
     for name, by in compared_by.items():
-        table.add_row(name, *(f"{o.median:.2f} [{o.low:.2f}, {o.high:.2f}] {_bar(o.median)}" for o in by.values()))
+        table.add_row(name, *(f"{_text(by[load])} {_bar(by[load].median)}" if load in by else "" for load in LOADS))
+    return table
+
+
+def _text(one: Interval) -> str:
+    return f"{one.median:.2f} [{one.low:.2f}, {one.high:.2f}]"
+
+
+def _backends(both: Beside | None, findings: Findings, where: str) -> Table | str:
+    if both is None:
+        return "bench: the backend 'bcc' was not measured: see what 'lab/bcc' says"
+    table = Table(title=f"bcc over libbpf ({where})")
+    for heading in ("", "ratio", "above 1", *BACKENDS):
+        table.add_column(heading)
+    for name, by in both.rates.items():
+        for load_name, one in by.items():
+            table.add_row(f"{name}: {load_name}", _text(one), "bcc is faster")
+    by_backend = started(findings)
+    for name, one in both.costs.items():
+        absolute = (f"{by_backend[backend][name]:.2f}" if name in by_backend[backend] else "" for backend in BACKENDS)
+        table.add_row(name.replace("_", " "), _text(one), "bcc costs more", *absolute)
     return table
 
 

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench import tunnels
+from bench.load import LoadError
 from tests.lab.kit.node import Node
 
 CLEAR, CAPTURED, TLS = 8001, 8002, 8443
 BIG = 256 * 1024 * 1024
 _NGINX = Path(__file__).with_name("nginx.conf")
-_PATIENCE_S = 60.0
+_PATIENCE_S, _ANSWER_S = 60.0, 30.0
 
 
 class Servers:
@@ -73,8 +74,15 @@ class Servers:
             time.sleep(0.1)
 
     def served(self) -> int:
-        """How many requests nginx has got, as it says itself."""
+        """How many requests nginx has got, as it says itself. Raises LoadError where it does not say."""
+        try:
+            return self._served()
+        except TimeoutError as error:
+            raise LoadError(f"nginx does not say in {_ANSWER_S} s how many requests it has got") from error
+
+    def _served(self) -> int:
         with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(_ANSWER_S)
             sock.connect(str(self._folder / "status"))
             sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
             text = b"".join(iter(lambda: sock.recv(4096), b"")).decode()

@@ -16,6 +16,8 @@ PAIRS = (
     ("captured", "nginx_tls"),
     ("captured", "stunnel"),
     ("captured", "haproxy"),
+    ("uncaptured_bcc", "plain"),
+    ("captured_bcc", "plain"),
 )
 # CPU seconds are reported for so much of each load.
 UNITS = {"requests": 1000, "connections": 1000, "bulk": 10**9}
@@ -23,36 +25,41 @@ UNIT_NAMES = {"requests": "per_1000_requests", "connections": "per_1000_connecti
 
 
 def compared(findings: Findings) -> dict[str, dict[str, Interval]]:
-    """By '<ours>_vs_<theirs>' and load: the ratio of rates, above 1 where ours is faster."""
-    return {
-        f"{ours}_vs_{theirs}": {
-            load: ratios(_rates(findings, ours, load), _rates(findings, theirs, load)) for load in LOADS
-        }
-        for ours, theirs in PAIRS
-    }
+    """By '<ours>_vs_<theirs>' and load: the ratio of rates, above 1 where ours is faster; of what was measured."""
+    found = {f"{ours}_vs_{theirs}": compare(findings, ours, theirs) for ours, theirs in PAIRS}
+    return {name: by for name, by in found.items() if by}
 
 
-def _chosen(findings: Findings, variant: str, load: str) -> list[Measurement]:
+def compare(findings: Findings, ours: str, theirs: str) -> dict[str, Interval]:
+    """By load that both variants were measured with: the ratio of rates."""
+    rates = {load: (_rates(findings, ours, load), _rates(findings, theirs, load)) for load in LOADS}
+    return {load: ratios(*pair) for load, pair in rates.items() if all(pair)}
+
+
+def chosen(findings: Findings, variant: str, load: str) -> list[Measurement]:
+    """Measurements of a variant with a load, by round."""
     found = [one for one in findings.measurements if (one.variant, one.load) == (variant, load)]
     return sorted(found, key=lambda one: one.round)
 
 
 def _rates(findings: Findings, variant: str, load: str) -> list[float]:
-    return [one.rate for one in _chosen(findings, variant, load)]
+    return [one.rate for one in chosen(findings, variant, load)]
 
 
 def cpu(findings: Findings) -> dict[str, dict[str, dict[str, float]]]:
     """By variant, then per what, then by process: CPU seconds, over all rounds; processes that did nothing left out."""
+    found = {variant: {load: chosen(findings, variant, load) for load in LOADS} for variant in VARIANTS}
     return {
-        variant: {UNIT_NAMES[load]: _spent(_chosen(findings, variant, load), UNITS[load]) for load in LOADS}
-        for variant in VARIANTS
+        variant: {UNIT_NAMES[load]: _spent(those, UNITS[load]) for load, those in by.items() if those}
+        for variant, by in found.items()
+        if any(by.values())
     }
 
 
-def _spent(chosen: list[Measurement], unit: int) -> dict[str, float]:
-    amount = sum(one.amount for one in chosen)
-    names = {name for one in chosen for name in one.cpu}
-    spent = {name: sum(one.cpu.get(name, 0.0) for one in chosen) * unit / amount for name in sorted(names)}
+def _spent(those: list[Measurement], unit: int) -> dict[str, float]:
+    amount = sum(one.amount for one in those)
+    names = {name for one in those for name in one.cpu}
+    spent = {name: sum(one.cpu.get(name, 0.0) for one in those) * unit / amount for name in sorted(names)}
     return {name: round(value, 4) for name, value in spent.items() if value > 0}
 
 
@@ -88,6 +95,7 @@ def body(findings: Findings, emulated: bool) -> Mapping[str, object]:
     return {
         "emulated": emulated,
         "rounds": findings.rounds,
+        "dropped_rounds": list(findings.dropped),
         "clock": findings.clock,
         "processors": findings.processors,
         "gcm": findings.gcm,

@@ -5,32 +5,74 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.measurement import LOADS
 from bench.servers import CAPTURED, CLEAR, TLS
 from bench.tunnels import HAPROXY_IN, HAPROXY_TLS, STUNNEL_IN, STUNNEL_TLS
 
-# A phase is a set of nodes whose agents run. The programs of an agent see the whole kernel's calls: beside plain
-# TCP there must be none, and one where a single node's agent is meant.
-PHASES: tuple[tuple[str, ...], ...] = ((), ("node-b",), ("node-b", "node-a"))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A backend, and the set of nodes whose agents, of that backend, run."""
+
+    backend: str
+    nodes: tuple[str, ...]
+
+
+# The programs of an agent see the whole kernel's calls: beside plain TCP there must be none, and one where a single
+# node's agent is meant. In this order, and backwards, agents are started least often.
+PHASES = (
+    Phase(backend="libbpf", nodes=("node-b", "node-a")),
+    Phase(backend="libbpf", nodes=("node-b",)),
+    Phase(backend="libbpf", nodes=()),
+    Phase(backend="bcc", nodes=("node-b",)),
+    Phase(backend="bcc", nodes=("node-b", "node-a")),
+)
+LIBBPF_BOTH, LIBBPF_ONE, NO_AGENT, BCC_ONE, BCC_BOTH = range(5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """A way from the client to nginx: a URL without its path, the phase it belongs to, whether the link shows TLS."""
+    """A way from the client to nginx: a URL without its path, the phase it belongs to, whether the link shows TLS.
+
+    `loads` are those that it is measured with.
+    """
 
     name: str
     base: str
     port: int
     phase: int
     secret: bool
+    loads: tuple[str, ...] = LOADS
+
+    @property
+    def backend(self) -> str:
+        """Of the agents that run meanwhile, if any do."""
+        return PHASES[self.phase].backend
 
 
-def variants(server: str) -> tuple[Variant, ...]:
-    """All of them, for a server at this address; `port` is that on the link between the nodes."""
-    return (
-        Variant(name="plain", base=f"http://{server}:{CLEAR}", port=CLEAR, phase=0, secret=False),
-        Variant(name="nginx_tls", base=f"https://{server}:{TLS}", port=TLS, phase=0, secret=True),
-        Variant(name="stunnel", base=f"http://127.0.0.1:{STUNNEL_IN}", port=STUNNEL_TLS, phase=0, secret=True),
-        Variant(name="haproxy", base=f"http://127.0.0.1:{HAPROXY_IN}", port=HAPROXY_TLS, phase=0, secret=True),
-        Variant(name="uncaptured", base=f"http://{server}:{CLEAR}", port=CLEAR, phase=1, secret=False),
-        Variant(name="captured", base=f"http://{server}:{CAPTURED}", port=CAPTURED, phase=2, secret=True),
+def variants(server: str, bcc: bool) -> tuple[Variant, ...]:
+    """All of them, for a server at this address, those of the backend 'bcc' if wanted.
+
+    `port` is that on the link between the nodes.
+    """
+    clear, captured = f"http://{server}:{CLEAR}", f"http://{server}:{CAPTURED}"
+    tls, stunnel, haproxy = (
+        f"https://{server}:{TLS}",
+        f"http://127.0.0.1:{STUNNEL_IN}",
+        f"http://127.0.0.1:{HAPROXY_IN}",
     )
+    ways = (
+        Variant(name="plain", base=clear, port=CLEAR, phase=NO_AGENT, secret=False),
+        Variant(name="nginx_tls", base=tls, port=TLS, phase=NO_AGENT, secret=True),
+        Variant(name="stunnel", base=stunnel, port=STUNNEL_TLS, phase=NO_AGENT, secret=True),
+        Variant(name="haproxy", base=haproxy, port=HAPROXY_TLS, phase=NO_AGENT, secret=True),
+        Variant(name="uncaptured", base=clear, port=CLEAR, phase=LIBBPF_ONE, secret=False),
+        Variant(name="captured", base=captured, port=CAPTURED, phase=LIBBPF_BOTH, secret=True),
+    )
+    # A connection that is secured is the kernel's; so only what is done till then can differ by backend.
+    begun = ("connections",)
+    by_bcc = (
+        Variant(name="uncaptured_bcc", base=clear, port=CLEAR, phase=BCC_ONE, secret=False),
+        Variant(name="captured_bcc", base=captured, port=CAPTURED, phase=BCC_BOTH, secret=True, loads=begun),
+    )
+    return ways + by_bcc if bcc else ways

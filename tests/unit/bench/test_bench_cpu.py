@@ -51,8 +51,14 @@ def test_what_was_used_since() -> None:
 
 
 def test_every_variant_is_measured_in_its_phase() -> None:
-    found = variants("192.0.2.1")
+    found = variants("192.0.2.1", bcc=True)
     assert tuple(one.name for one in found) == VARIANTS
-    agents = {one.name: len(PHASES[one.phase]) for one in found}
+    agents = {one.name: len(PHASES[one.phase].nodes) for one in found}
     assert (agents["plain"], agents["uncaptured"], agents["captured"]) == (0, 1, 2)
     assert agents["nginx_tls"] == agents["stunnel"] == agents["haproxy"] == 0
+    assert (agents["uncaptured_bcc"], agents["captured_bcc"]) == (1, 2)
+
+
+def test_without_bcc_no_agent_of_it_runs() -> None:
+    found = variants("192.0.2.1", bcc=False)
+    assert "captured" in {one.name for one in found} and {one.backend for one in found} == {"libbpf"}

@@ -18,12 +18,12 @@ def family(pid: int) -> list[int]:
 
 def seconds(pids: Iterable[int]) -> float:
     """User and system time of these processes and all below them, threads that have ended included."""
-    return sum(time.clock_gettime(_clock(one)) for pid in pids for one in family(pid))
+    return sum(own(one) for pid in pids for one in family(pid))
 
 
-def _clock(pid: int) -> int:
-    """The process's CPU clock, as clock_getcpuclockid(3) makes it."""
-    return ~pid << 3 | _SCHED
+def own(pid: int) -> float:
+    """That of a process alone, by its CPU clock, which clock_getcpuclockid(3) makes of its number."""
+    return time.clock_gettime(~pid << 3 | _SCHED)
 
 
 def resident(pid: int) -> float:

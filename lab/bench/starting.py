@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.agents import configuration, detach
-from bench.cpu import resident, seconds
+from bench.cpu import own, resident
 from bench.measurement import BACKENDS, Start
 from tests.lab.kit.node import Node
 
@@ -48,7 +48,8 @@ def _started(node: Node, words: list[str], backend: str, told: socket.socket) ->
     with subprocess.Popen(["on", node.name, *words], env=environment, stdout=subprocess.DEVNULL) as agent:
         try:
             said = next(said for said in _messages(told) if "READY=1" in said)
-            took, burnt, megabytes = time.monotonic() - began, seconds([agent.pid]), resident(agent.pid)
+            # Its own: a child that it has for an instant may be gone when it is looked at.
+            took, burnt, megabytes = time.monotonic() - began, own(agent.pid), resident(agent.pid)
         finally:
             agent.send_signal(signal.SIGTERM)
     if f"'{backend}" not in said:

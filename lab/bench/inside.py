@@ -25,6 +25,7 @@ from bench.servers import CAPTURED, Servers
 from bench.starting import starts
 from bench.variants import BCC_BOTH, NO_AGENT, PHASES, Variant, variants
 from bench.waiting import wait
+from tests.lab.kit.job import Failed
 from tests.lab.kit.node import Node
 from tests.lab.kit.node import both as all_nodes
 
@@ -94,7 +95,7 @@ def bcc(rounds: Rounds, both: dict[str, Node], marker: str) -> list[Start]:
         rounds.agents.want(PHASES[BCC_BOTH])
         subprocess.run(["on", client.name, "wire-capture", "start", client.name], check=True)
         judge(client, [way for way in ways if way.backend == "bcc"], marker)
-    except (LoadError, TimeoutError, RuntimeError, subprocess.SubprocessError) as error:
+    except (LoadError, Failed, OSError, RuntimeError, subprocess.SubprocessError) as error:
         say(f"goes on without the backend 'bcc': {error}")
         return []
     say("the wire confirms those of the backend 'bcc', too")

@@ -16,7 +16,7 @@ from bench.cpu import own, resident
 from bench.measurement import BACKENDS, Start
 from tests.lab.kit.node import Node
 
-TIMES = 4
+TIMES = 3
 _PATIENCE_S = 300.0
 
 

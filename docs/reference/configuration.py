@@ -10,7 +10,8 @@ from typing import get_args
 from options import Option, options, undocumented, whole
 from pydantic import BaseModel
 
-from tlshub_core.config.tables import Document, Match
+from tlshub_core.config.rules import Match
+from tlshub_core.config.tables import Document
 from tlshub_core.describe import KINDS, kind_of
 from tlshub_core.plugins import Registry
 

@@ -3,7 +3,8 @@
 
 from tlshub_core.config.loaded import Config
 from tlshub_core.config.reader import DEFAULT_FILES, control_socket, default_file, load, rule_from_option
-from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Match, Peering, Rule
+from tlshub_core.config.rules import Match, Rule
+from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Peering
 
 __all__ = [
     "DEFAULT_FILES",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tlshub_core.config.faults import in_plugin
-from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Peering, Report, Rule
+from tlshub_core.config.rules import Rule
+from tlshub_core.config.tables import Capture, Control, Debug, Events, Keys, Mapping, Peering, Report
 from tlshub_core.types.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from tlshub_core import legacy
 from tlshub_core.config.faults import in_document, joined
 from tlshub_core.config.loaded import Config, anchored
-from tlshub_core.config.tables import ControlOnly, Document, Rule
+from tlshub_core.config.rules import Rule
+from tlshub_core.config.tables import ControlOnly, Document
 from tlshub_core.config.values import port_range
 from tlshub_core.types.errors import ConfigError
 from tlshub_core.wording import lowered, quoted

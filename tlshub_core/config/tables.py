@@ -7,33 +7,13 @@ from pathlib import Path
 from socket import gethostname
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import ConfigDict, Field, Strict
 
-from tlshub_core.config import values
-from tlshub_core.types.capture import Network as AnyNetwork
-from tlshub_core.types.flow import Mode as AnyMode
+from tlshub_core.config.fields import Ciphers, File, Flag, Milliseconds, Names, NodeName, Port, Table, Text, TrustDomain
+from tlshub_core.config.rules import Rule
 from tlshub_core.types.keys import Cipher
 
-Text = Annotated[str, Strict(), AfterValidator(values.printable)]
-Flag = Annotated[bool, Strict()]
-File = Annotated[Path, BeforeValidator(values.printable_path)]
-NodeName = Annotated[str, Strict(), AfterValidator(values.node_name)]
-TrustDomain = Annotated[str, Strict(), AfterValidator(values.trust_domain)]
-Port = Annotated[int, Strict(), Field(ge=1, le=65535)]
-Milliseconds = Annotated[int, Strict(), Field(ge=1, le=600_000)]
-Ports = Annotated[tuple[values.PortRange, ...], BeforeValidator(values.ports)]
-Networks = Annotated[tuple[AnyNetwork, ...], BeforeValidator(values.networks)]
-Names = Annotated[tuple[Text, ...], BeforeValidator(values.names)]
-Ciphers = Annotated[tuple[Cipher, ...], BeforeValidator(values.ciphers)]
-Mode = Annotated[AnyMode, BeforeValidator(values.mode)]
-
 MOST_RECORDS = 23_726_566  # 2^24.5, what RFC 8446 allows a key of AES-GCM in its section 5.5
-
-
-class Table(BaseModel):
-    """What all tables share: unknown keys are errors, defaults are checked, nothing changes later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Capture(Table):
@@ -141,51 +121,6 @@ class Debug(Table):
     """Keys of every connection are written to it, as JSON lines, for finding faults: never in production."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Of the agent's own log, on standard error."""
-
-
-class Match(Table):
-    """What a rule applies to; what is left out is anything."""
-
-    ports: Ports | None = None
-    """Of the service: remote where this node connects, local where it accepts."""
-    cidrs: Networks | None = None
-    """Of the peer."""
-    pods: Names | None = None
-    """Names of peers in the mapping; they stand for their addresses."""
-    direction: Literal["in", "out", "both"] = "both"
-    """'out': this node connects; 'in': it accepts."""
-    process: Text | None = None
-    """The connecting process's own name ('comm', 15 bytes); needs direction = "out"."""
-
-    @model_validator(mode="after")
-    def _process_is_known_on_the_connecting_side_only(self) -> Match:
-        if self.process is not None and self.direction != "out":
-            raise ValueError("'process' is known on the connecting side only: set direction = \"out\"")
-        if self.process is not None and len(self.process.encode()) > 15:
-            raise ValueError(f"process '{self.process}' is longer than 15 bytes, as the kernel cuts names: shorten it")
-        return self
-
-
-class Rule(Table):
-    """One rule; the first that matches decides."""
-
-    name: Text
-    """By which events, 'ctl' and 'check' call it; once in a file."""
-    match: Match = Match()
-    """What it applies to; left out: everything."""
-    mode: Mode
-    """What becomes of a connection: see the guide."""
-    provider: Text | None = None
-    """Another key provider than that of '[keys]', and for these connections no other."""
-    passthrough: Literal["tls"] | None = None
-    """Leave alone what begins with a TLS ClientHello: it is the application's own TLS."""
-
-    @model_validator(mode="after")
-    def _only_what_is_held_can_be_let_through(self) -> Rule:
-        if self.passthrough is not None and self.mode <= AnyMode.OBSERVE:
-            name = self.mode.name.lower()
-            raise ValueError(f"'passthrough' is for modes 'prefer' and 'require': '{name}' holds nothing, leave it out")
-        return self
 
 
 class Document(Table):

@@ -109,6 +109,7 @@ TARGET = Target(
         "tlshub_core.config.reader",
         "tlshub_core.config.faults",
         "tlshub_core.config.values",
+        "tlshub_core.config.rules",
         "tlshub_core.config.tables",
         "tlshub_core.legacy",
     ),

@@ -51,7 +51,7 @@ def test_what_has_no_docstring_fails(tmp_path: Path, file: str, text: str, name:
 
 def test_an_option_without_a_meaning_fails(tmp_path: Path) -> None:
     copy = shutil.copytree(CORE, tmp_path / "tlshub_core", ignore=shutil.ignore_patterns("__pycache__"))
-    tables = copy / "config/tables.py"
+    tables = copy / "config/rules.py"
     text = '"""Another key provider than that of \'[keys]\', and for these connections no other."""'
     source = tables.read_text()
     assert source.count(text) == 1

@@ -6,8 +6,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from tlshub_core.types.errors import Reason, Unavailable
+from tlshub_core.types.errors import Reason, TlshubError, Unavailable
+from tlshub_core.types.flow import Isns
 from tlshub_core.types.interfaces import Pending
+from tlshub_core.types.keys import FlowKeys
 
 _log = logging.getLogger("tlshub.connection")
 
@@ -18,6 +20,18 @@ class Asked:
 
     provider: str
     pending: Pending
+
+    async def keys(self, isns: Isns) -> FlowKeys:
+        """Have them made; raises TimeoutError or a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
+        try:
+            keys = await self.pending.keys(isns, None)
+        except (TlshubError, TimeoutError):
+            raise
+        except Exception as error:
+            raise bug(self.provider, error) from error
+        if not isinstance(keys, FlowKeys):
+            raise bug(self.provider, TypeError(f"keys() returned '{type(keys).__name__}'"))
+        return keys
 
     def discard(self) -> None:
         """Forget it; a bug in that is logged with its trace: keys that were given must still be wiped."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 
+from tlshub_core.pipeline import unknown
 from tlshub_core.pipeline.beginning import Beginning, RuleNames
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.repair import Repair
-from tlshub_core.pipeline.timeline import timeline
+from tlshub_core.pipeline.timeline import closed, timeline, unheard
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.pipeline.wear import Wear
 from tlshub_core.types import events
@@ -65,19 +65,12 @@ class Capture:
             case FlowSeen():
                 self._seen(event)
             case Overrun():
-                _log.warning("%d events of the kernel were lost", event.lost)
-                self._emit(events.Lost(time_ns=time.monotonic_ns(), sink=events.RING_BUFFER, count=event.lost))
+                self._emit(unknown.lost(event))
                 self._repair.request()
             case Unaccounted():
-                self._unattended(event)
+                self._emit(unknown.unattended(event))
             case _:
                 self._about(event)
-
-    def _unattended(self, event: Unaccounted) -> None:
-        released, refused = event.released, event.refused
-        _log.warning("while no agent watched, %d connections were released in clear, %d refused", released, refused)
-        now = time.monotonic_ns()
-        self._emit(events.Unattended(time_ns=now, released=released, refused=refused, since_ns=event.since_ns))
 
     def _seen(self, seen: FlowSeen) -> Connection:
         known = self._by_cookie.get(seen.cookie)
@@ -117,7 +110,7 @@ class Capture:
         connection = self._by_cookie.get(event.cookie)
         if connection is None:
             if isinstance(event, FlowDecided):
-                self._decided_unseen(event)
+                self._emit(unknown.decided(event))
             return  # older than this agent, or its beginning was lost in an overrun, which was reported
         if event.time_ns < connection.seen.time_ns:
             return  # of an earlier connection of that socket, whose end the flow table told before
@@ -138,37 +131,18 @@ class Capture:
             case FlowClosed():
                 self._closed(connection, event)
 
-    def _decided_unseen(self, event: FlowDecided) -> None:
-        """A flow that found no room in the table has no beginning, and counts all the same."""
-        kind = events.ReleasedClear if event.state is State.CLEAR else events.Refused
-        detail = f"decided in the kernel about a connection that was not seen (cookie {event.cookie})"
-        self._emit(kind(time_ns=event.time_ns, reason=event.reason, detail=detail))
-
     def _ended_unheard(self, connection: Connection, state: State | None) -> None:
         """The event of its end was lost: decided by the programs, or closed, where there is no state any more."""
         if state is not None:
             self._end(connection.flow.cookie)
             return connection.ending.decided(state, Reason.EVENT_LOST)
-        none = {"restarts": 0, "held_ns": 0, "bytes_sent": 0, "bytes_received": 0}
-        last = connection.ending.outcome or State.REFUSED
-        now = time.monotonic_ns()
-        end = FlowClosed(cookie=connection.flow.cookie, time_ns=now, state=last, **none)
-        self._closed(connection, end, heard=False)
+        self._closed(connection, unheard(connection), heard=False)
 
     def _closed(self, connection: Connection, event: FlowClosed, *, heard: bool = True) -> None:
         self._end(event.cookie)
         self._wear.forget(event.cookie)
         del self._by_cookie[event.cookie]
-        self._emit(
-            events.Closed(
-                time_ns=event.time_ns,
-                flow=connection.flow.id,
-                secured=event.state is State.OPEN,
-                restarts=event.restarts,
-                bytes_sent=event.bytes_sent,
-                bytes_received=event.bytes_received,
-            )
-        )
+        self._emit(closed(connection, event))
         self._emit(timeline(connection, event, heard=heard))
 
     def _end(self, cookie: int) -> None:

@@ -7,23 +7,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tlshub_core.pipeline import descriptor, ktls, release, taken
-from tlshub_core.pipeline.asked import Asked, bug
+from tlshub_core.pipeline.asked import Asked
 from tlshub_core.pipeline.ending import Ending
 from tlshub_core.pipeline.first import First
 from tlshub_core.pipeline.keys import Keys
+from tlshub_core.pipeline.moves import Moves
 from tlshub_core.pipeline.owners import Owners
-from tlshub_core.pipeline.timeline import Stamps
+from tlshub_core.pipeline.timeline import Stamps, secured
 from tlshub_core.pipeline.tools import Tools
+from tlshub_core.pipeline.turns import turn_of
 from tlshub_core.types import events
-from tlshub_core.types.capture import NOBODY_WAITS_NS, FlowEstablished, FlowSeen, State
+from tlshub_core.types.capture import FlowEstablished, FlowSeen, State
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable
-from tlshub_core.types.flow import Flow, Mode, Side
+from tlshub_core.types.flow import Flow, Side
 from tlshub_core.types.keys import FlowKeys
 
-CONNECT_PATIENCE_NS = 300_000_000_000  # longer than TCP itself tries to connect or to be accepted
 _log = logging.getLogger("tlshub.connection")
 
 
@@ -42,6 +42,7 @@ class Connection:
         self.provider = "" if taken and seen.state is State.OPEN else providers[0]
         self.ends = str(flow.client), str(flow.server)
         self._established: asyncio.Future[FlowEstablished] = asyncio.get_running_loop().create_future()
+        self._moves = Moves(tools.backend, flow.cookie, tools.gate_ns)
         self.owners = Owners(flow.id, flow.cookie, seen.owner, tools.agent.emit, tools.heirs)
         self.ending = Ending(tools, flow, self.owners, self._established, seen.time_ns)
         if flow.side is Side.SERVER:
@@ -92,7 +93,7 @@ class Connection:
                 await self._proceed()
 
     async def _proceed(self) -> None:
-        await self._turn()
+        self.flow = await turn_of(self.flow, self._tools.turns, syn_held=self.seen.syn_held)
         async with asyncio.timeout_at(_loop_time(self.flow.deadline_ns)):
             asked = await self._agree()
         try:
@@ -103,19 +104,9 @@ class Connection:
             await self._install(keys)
         finally:
             keys.wipe()
-        self._report(keys)
-
-    async def _turn(self) -> None:
-        """In a crowd; the time until it comes is none of the peer's.
-
-        Where it is only preferred, and the SYN has gone, it counts: the other end is there, most likely under the same
-        rule, and goes in clear at the same deadline.
-        """
-        began, server = time.monotonic_ns(), self.flow.side is Side.SERVER
-        counts = self.flow.mode is Mode.PREFER and not (server or self.seen.syn_held)
-        if await self._tools.turns.take(urgent=server) and not counts:
-            waited = time.monotonic_ns() - began
-            self.flow = replace(self.flow, deadline_ns=self.flow.deadline_ns + waited)
+        now = time.monotonic_ns()
+        self.cipher, self.hold_ns = keys.cipher.label, now - self.established_ns
+        self._emit(secured(self, now))
 
     async def _agree(self) -> Asked:
         agree = taken.agree if self._asked_before else Keys.prepare
@@ -124,38 +115,21 @@ class Connection:
             asked = await agree(self._tools.keys, self.flow, self._providers)
         self.provider, self.stamps.negotiation_ns = asked.provider, time.monotonic_ns() - began
         try:
-            self._arm()
+            self._moves.arm(awaited=self._established.done() and self.flow.side is Side.CLIENT)
         except TlshubError:
             asked.discard()
             raise
         return asked
-
-    def _arm(self) -> None:
-        """Keys are certain: from here on a SYN may go, and the flow may only become KTLS or be refused."""
-        patience = self._tools.gate_ns if self._established.done() and self.flow.side is Side.CLIENT else 0
-        deadline = time.monotonic_ns() + (patience or CONNECT_PATIENCE_NS)
-        for state in (State.ASKED, State.NEW):
-            before = self._tools.backend.move(self.flow.cookie, state, State.ARMED, deadline)
-            if before is state:
-                return
-        raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
 
     async def _fetch(self, asked: Asked) -> FlowKeys:
         """Wait for TCP and for somebody to have the descriptor, then have the keys made."""
         established = await self._established
         await self.owners.known()
         await self._tools.turns.take(urgent=True)
-        self.ending.socket = await self.owners.get(self._lost, self._tools.gate_ns / 1e9)
+        self.ending.socket = await self.owners.get(self._moves.nobody_waits, self._tools.gate_ns / 1e9)
         began = time.monotonic_ns()
-        try:
-            async with asyncio.timeout(self._tools.gate_ns / 1e9):
-                keys = await asked.pending.keys(established.isns(self.flow.side), None)
-        except (TlshubError, TimeoutError):
-            raise
-        except Exception as error:
-            raise bug(self.provider, error) from error
-        if not isinstance(keys, FlowKeys):
-            raise bug(self.provider, TypeError(f"keys() returned '{type(keys).__name__}'"))
+        async with asyncio.timeout(self._tools.gate_ns / 1e9):
+            keys = await asked.keys(established.isns(self.flow.side))
         self._had(keys, began)
         return keys
 
@@ -165,55 +139,22 @@ class Connection:
         cipher = keys.cipher.label
         self._emit(events.KeysReady(time_ns=now, flow=self.flow.id, provider=self.provider, cipher=cipher))
 
-    def _lost(self) -> None:
-        """Nobody is known to have the descriptor, so nobody waits: the gate's deadline begins with the next call."""
-        self._tools.backend.move(self.flow.cookie, State.ARMED, State.ARMED, NOBODY_WAITS_NS)
-
     async def _install(self, keys: FlowKeys) -> None:
-        move, cookie = self._tools.backend.move, self.flow.cookie
-        before = move(cookie, State.ARMED, State.INSTALLING, time.monotonic_ns() + self._tools.gate_ns)
-        if before is not State.ARMED:
-            raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
+        self._moves.install()
         sock = self.ending.socket
         assert sock is not None
         if self._tools.keylog is not None:
             self._tools.keylog.write(self.flow, keys)
         self.stamps.tx_ns, self.stamps.rx_ns = ktls.install(sock, keys, self.flow.side)
-        before = move(cookie, State.INSTALLING, State.OPEN)  # the gate does it too, with the first call that passes
-        if before not in (State.INSTALLING, State.OPEN):
-            raise Unavailable(_gone(before), Reason.CLOSED if before is None else Reason.DEADLINE)
+        self._moves.open()
         release.wake_writer(sock)
         self.ending.outcome = State.OPEN
-
-    def _report(self, keys: FlowKeys) -> None:
-        now, owner = time.monotonic_ns(), self.owners.latest
-        assert owner is not None
-        self.cipher, self.hold_ns = keys.cipher.label, now - self.established_ns
-        self._emit(
-            events.Secured(
-                time_ns=now,
-                flow=self.flow.id,
-                side=self.flow.side,
-                client=self.ends[0],
-                server=self.ends[1],
-                pid=owner.pid,
-                comm=owner.comm,
-                provider=self.provider,
-                cipher=self.cipher,
-                hold_ns=self.hold_ns,
-                setup_ns=now - self.seen.time_ns,
-            )
-        )
 
     def _late(self) -> Unavailable:
         return taken.late() if self._asked_before else Unavailable("no keys within the deadline", Reason.DEADLINE)
 
     def _emit(self, event: events.Event) -> None:
         self._tools.agent.emit(event)
-
-
-def _gone(before: State | None) -> str:
-    return "the connection is closed" if before is None else f"the flow is already '{before.name.lower()}'"
 
 
 def _loop_time(monotonic_ns: int) -> float:

@@ -9,9 +9,26 @@ is repeated ever later, so one that goes late goes with the whole crowd, and pla
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
+from dataclasses import replace
+
+from tlshub_core.types.flow import Flow, Mode, Side
 
 AT_ONCE = 16
+
+
+async def turn_of(flow: Flow, turns: Turns, *, syn_held: bool) -> Flow:
+    """Wait for the turn of a flow that begins; the flow, with its deadline: that time is none of the peer's.
+
+    Where it is only preferred, and the SYN has gone, it counts: the other end is there, most likely under the same
+    rule, and goes in clear at the same deadline.
+    """
+    began, server = time.monotonic_ns(), flow.side is Side.SERVER
+    counts = flow.mode is Mode.PREFER and not (server or syn_held)
+    if not await turns.take(urgent=server) or counts:
+        return flow
+    return replace(flow, deadline_ns=flow.deadline_ns + time.monotonic_ns() - began)
 
 
 class Turns:

@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from tlshub_core import privileges, process, signals
-from tlshub_core.backends import MS, select, settings
-from tlshub_core.chosen import Chosen, choose
+from tlshub_core.backends import MS, select
+from tlshub_core.chosen import Chosen
 from tlshub_core.config import Config
 from tlshub_core.context import Context
 from tlshub_core.control.answers import ReportAnswer
@@ -21,10 +18,9 @@ from tlshub_core.control.parts import Parts
 from tlshub_core.control.server import Server
 from tlshub_core.events.sinks import Sinks
 from tlshub_core.feeding import feed
+from tlshub_core.holding import hold
 from tlshub_core.in_force import InForce
-from tlshub_core.pipeline import existing
 from tlshub_core.pipeline.capture import Capture
-from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.keylog import KeyLog
 from tlshub_core.pipeline.keys import Keys
 from tlshub_core.pipeline.rehearsal import rehearse
@@ -36,48 +32,13 @@ from tlshub_core.plugins import Registry
 from tlshub_core.process import say
 from tlshub_core.providers import Providers
 from tlshub_core.reloading import Reloading
-from tlshub_core.reporting import at_exit, figures
+from tlshub_core.reporting import figures
 from tlshub_core.reporting.performance import Performance
 from tlshub_core.reporting.usage import sampled
 from tlshub_core.ruling import Ruling
 from tlshub_core.supervisor import Supervisor
-from tlshub_core.types.capture import RuleSet
 from tlshub_core.types.flow import Mode
 from tlshub_core.types.interfaces import CaptureBackend, MappingSource
-
-_log = logging.getLogger("tlshub.agent")
-
-
-def run(config: Config, again: Callable[[], Config], show: Callable[[ReportAnswer], None]) -> int:
-    """Run until SIGTERM or SIGINT; `again` reads the configuration anew, at SIGHUP. Returns the exit status.
-
-    `show` is given the report at the end, where somebody looks, or where there was a connection. Raises ConfigError,
-    PluginError, Unavailable or Unsupported where it cannot start.
-    """
-    say("TLShub Traffic Capture Module\n==============================\n")
-    say(f"Loading configuration from {config.file}")
-    at_exit.check(config)
-    registry = Registry()
-    chosen = choose(config, registry)
-    for notice in chosen.notices:
-        _log.warning(notice)
-    process.protect()
-    sinks = Sinks()
-    sinks.start((spec, config.options(spec)) for spec in chosen.sinks)
-    agent = Agent(config, chosen, registry, sinks, again)
-    try:
-        asyncio.run(agent.run())
-    finally:
-        _log_losses(sinks)
-    at_exit.leave(config.report.folder, agent.performance, agent.report(), show)
-    say("Shutdown complete")
-    return 0
-
-
-def _log_losses(sinks: Sinks) -> None:
-    for count in sinks.close():
-        if lost := count.failed + count.dropped + count.unfinished:
-            _log.warning("event sink '%s' lost %d of %d events", count.name, lost, lost + count.written)
 
 
 class Agent:
@@ -106,47 +67,48 @@ class Agent:
         asyncio.get_running_loop().set_default_executor(privileges.pool(keep))
         async with AsyncExitStack() as stack:
             control = await stack.enter_async_context(Server(self._config.control.socket))
-            mapping = await self._mapping(stack)
-            rules = compile_rules(self._config, mapping)
-            if any(match.mode > Mode.OBSERVE for match in rules.matches):
-                rehearse(self._config.keys.ciphers)
-            name, backend = await select(self._config, self._chosen, self._registry, say)
-            context = self._context(backend, mapping)
-            providers = await self._providers(stack, context)
-            capture = self._capture(context, backend, mapping)
-            older, before_ns = existing.established(), time.monotonic_ns()
-            programs = await self._attach(stack, backend, rules, capture)
-            self._take_over(capture.take_over(backend.flows(), before_ns), older, backend)
-            context.begin()
-            await stack.enter_async_context(watched(backend, self._config.keys.limit_records))
-            await stack.enter_async_context(sampled(self.performance.usage))
-            ruling = Ruling(backend, rules, self._ledger.emit)
-            during = self._supervisor.reloading
-            reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit, during)
-            signals.watch(self._stop.set, reloading.reload)
-            parts = Parts(
-                backend=name,
-                programs=programs,
-                notices=self._chosen.notices,
-                in_force=self._in_force,
-                mapping=mapping,
-                serving=self._serving,
-                providers=providers,
-                ruling=ruling,
-                reloading=reloading,
-                capture=capture,
-                ledger=self._ledger,
-                sinks=self._sinks,
-            )
+            backend, context, parts = await self._start(stack)
             privileges.settle(keep)
             await control.start(parts.handle)
             stack.push_async_callback(control.stop)  # first of all: commands are about what is there
             process.settle_memory()
             say("\nCapture module is running. Press Ctrl+C to stop.\nMonitoring TCP connections...\n")
             async with self._supervisor.watched():
-                self._supervisor.ready(f"capturing: backend '{name}', {len(rules.names)} rules")
-                await feed(backend, capture, self._serve(context, capture))
-            self._active = len(capture.connections())
+                self._supervisor.ready(f"capturing: backend '{parts.backend}', {len(parts.ruling.rules.names)} rules")
+                await feed(backend, parts.capture, self._serve(context, parts.capture))
+            self._active = len(parts.capture.connections())
+
+    async def _start(self, stack: AsyncExitStack) -> tuple[CaptureBackend, Context, Parts]:
+        mapping = await self._mapping(stack)
+        rules = compile_rules(self._config, mapping)
+        if any(match.mode > Mode.OBSERVE for match in rules.matches):
+            rehearse(self._config.keys.ciphers)
+        name, backend = await select(self._config, self._chosen, self._registry, say)
+        context = self._context(backend, mapping)
+        providers = await self._providers(stack, context)
+        capture = self._capture(context, backend, mapping)
+        programs = await hold(stack, self._config, backend, rules, capture)
+        context.begin()
+        await stack.enter_async_context(watched(backend, self._config.keys.limit_records))
+        await stack.enter_async_context(sampled(self.performance.usage))
+        ruling, during = Ruling(backend, rules, self._ledger.emit), self._supervisor.reloading
+        reloading = Reloading(self._in_force, self._again, mapping, ruling, providers, self._ledger.emit, during)
+        signals.watch(self._stop.set, reloading.reload)
+        parts = Parts(
+            backend=name,
+            programs=programs,
+            notices=self._chosen.notices,
+            in_force=self._in_force,
+            mapping=mapping,
+            serving=self._serving,
+            providers=providers,
+            ruling=ruling,
+            reloading=reloading,
+            capture=capture,
+            ledger=self._ledger,
+            sinks=self._sinks,
+        )
+        return backend, context, parts
 
     async def _serve(self, context: Context, capture: Capture) -> None:
         """Until told to stop, and then as long as takes what only this agent can bring to its end."""
@@ -193,24 +155,3 @@ class Agent:
             close_worn=self._config.keys.limit == "close",
         )
         return Capture(tools, mapping, self._in_force.rule, here.handshake_deadline_ms * MS)
-
-    def _take_over(self, taken: Sequence[Connection], older: list[existing.Ends], backend: CaptureBackend) -> None:
-        """Say what was there before: what an earlier agent left, and what is older than any."""
-        if states := Counter(connection.seen.state for connection in taken):
-            found = ", ".join(f"{count} {state.name.lower()}" for state, count in sorted(states.items()))
-            say(f"Taken over from an earlier agent: {found}")
-        others = existing.held(existing.without(older, taken), backend, self._config.peering.port)
-        if line := existing.treat(others, self._config.capture.existing):
-            say(line)
-
-    async def _attach(
-        self, stack: AsyncExitStack, backend: CaptureBackend, rules: RuleSet, capture: Capture
-    ) -> tuple[str, ...]:
-        say("Loading eBPF program...\nAttaching eBPF programs...")
-        stack.push_async_callback(backend.detach, unpin=False)  # 'tlshub-capture detach' does
-        programs = tuple(await backend.attach(rules, settings(self._config)))
-        for name in programs:
-            say(f"  Attached: {name}")
-        stack.push_async_callback(capture.stop)
-        process.hurry()
-        return programs

@@ -30,7 +30,7 @@ def command(
     again = partial(load, config or default_file(), provider=provider, backend=backend, rules=first)
     loaded = again()
     _log(loaded, verbose)
-    from tlshub_core.agent import run  # the whole agent: not for a call that was wrong
+    from tlshub_core.service import run  # the whole agent: not for a call that was wrong
 
     ctx.exit(run(loaded, again, _show))
 

@@ -19,13 +19,13 @@ import tlshub_capture_bpf.backend
 import tlshub_capture_openssl.engine
 import tlshub_capture_podmap_file.source
 
-import tlshub_core.agent
+import tlshub_core.service
 from tests.lab.kit.place import enter
 from tests.lab.kit.slow_agent import Delays, patch
 from tlshub_core.cli.main import main
 
 PRELOADED = (
-    tlshub_core.agent,
+    tlshub_core.service,
     tlshub_capture_bpf.backend,
     tlshub_capture_openssl.engine,
     tlshub_capture_podmap_file.source,

@@ -28,7 +28,7 @@ class _Agent(ModuleType):
     """In the place of the agent, which needs a kernel and privileges that tests do not have."""
 
     def __init__(self) -> None:
-        super().__init__("tlshub_core.agent")
+        super().__init__("tlshub_core.service")
         self.configs: list[Config] = []
 
     def run(self, config: Config, again: Callable[[], Config], show: Callable[[ReportAnswer], None]) -> int:
@@ -40,7 +40,7 @@ class _Agent(ModuleType):
 @pytest.fixture
 def agent(monkeypatch: pytest.MonkeyPatch) -> _Agent:
     agent = _Agent()
-    monkeypatch.setitem(sys.modules, "tlshub_core.agent", agent)
+    monkeypatch.setitem(sys.modules, "tlshub_core.service", agent)
     return agent
 
 

@@ -6,51 +6,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
-from tests.unit.control.home import CONFIG, REST, RULE, Home
+from tests.unit.control.home import CONFIG, RULE, Home, out
 from tlshub_core.control import requests
 from tlshub_core.control.answers import (
     BypassAnswer,
-    FlowsAnswer,
     ProvidersAnswer,
     ReloadAnswer,
     ReportAnswer,
     RulesAnswer,
-    StatusAnswer,
 )
-from tlshub_core.control.rows import FlowRow
 from tlshub_core.pipeline import ktls
-from tlshub_core.testing.node import ISNS, Link, MemoryNode
+from tlshub_core.testing.node import Link, MemoryNode
 from tlshub_core.testing.scripted import Script
 from tlshub_core.types import events
-from tlshub_core.types.capture import Owner, State
-from tlshub_core.types.errors import ConfigError, PluginError, Reason, TlshubError
-from tlshub_core.types.flow import Side, Tuple4
+from tlshub_core.types.errors import ConfigError, PluginError, TlshubError
+from tlshub_core.types.flow import Side
 
-HERE, THERE = IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2")
-STATUS = requests.Status()
 pytestmark = pytest.mark.usefixtures("installed")
-
-
-def out(port: int) -> Tuple4:
-    return Tuple4(client=HERE, client_port=port, server=THERE, server_port=443)
-
-
-async def flows(home: Home, state: str = "", limit: int = 1000) -> tuple[int, list[FlowRow]]:
-    home.rows.clear()
-    answer = await home.ask(requests.Flows(state=state, limit=limit))
-    assert isinstance(answer, FlowsAnswer) and answer.flows == ()
-    return answer.total, [row for row in home.rows if isinstance(row, FlowRow)]
-
-
-async def status(home: Home) -> StatusAnswer:
-    answer = await home.ask(STATUS)
-    assert isinstance(answer, StatusAnswer)
-    return answer
 
 
 async def test_a_connection_that_ended_is_in_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,108 +52,6 @@ async def test_a_connection_that_ended_is_in_the_report(tmp_path: Path, monkeypa
     assert (answer.total_connections, answer.active_connections) == (1, 0)
 
 
-async def test_a_flow_is_shown_as_it_goes_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wait = asyncio.Event()
-    home = Home(tmp_path, node=MemoryNode(script=Script(wait=wait)))
-    link = Link.make()
-    monkeypatch.setattr(ktls, "install", lambda *_: (1, 2))
-    await home.node.begin(link)
-    _, (row,) = await flows(home)
-    assert (row.side, row.client, row.server) == ("client", *(str(end) for end in _ends(link)))
-    assert (row.state, row.rule, row.mode, row.provider, row.cipher) == ("new", "rule-1", "require", "scripted", "")
-    assert (row.pid, row.comm, row.peer, row.hold_ms) == (link.owner.pid, "test", "there", 0)
-    assert (await flows(home, "held"))[0] == 1 and row.age_ms < 5000
-    wait.set()
-    await home.node.settle()
-    assert (await flows(home))[1][0].state == "armed"
-    await home.node.establish(link)
-    assert (await flows(home, "held"))[0] == 0
-    _, (row,) = await flows(home, "open")
-    (secured,) = home.node.said(events.Secured)
-    assert (row.id, row.cipher, row.pid) == (str(secured.flow), "aes-gcm-128", secured.pid)
-    assert row.hold_ms == secured.hold_ns // 1_000_000
-    home.node.backend.close(link.cookie)
-    await home.node.settle()
-    assert await flows(home) == (0, [])
-    assert (await status(home)).totals.secured == 1
-    link.close()
-
-
-def _ends(link: Link) -> tuple[str, str]:
-    ends = link.tuple4
-    return f"{ends.client}:{ends.client_port}", f"{ends.server}:{ends.server_port}"
-
-
-async def test_who_waits_is_shown_with_how_long(tmp_path: Path) -> None:
-    home = Home(tmp_path, node=MemoryNode(script=Script(wait=asyncio.Event())))
-    cookie = home.node.backend.begin(Side.CLIENT, out(1))
-    home.node.backend.establish(cookie, ISNS)
-    await home.node.settle()
-    _, (row,) = await flows(home, "held")
-    assert (row.pid, row.comm) == (0, "")
-    await asyncio.sleep(0.02)
-    home.node.backend.own(cookie, Owner(pid=9, fd=-1, inode=0, comm="late"), held=True)
-    await home.node.settle()
-    _, (row,) = await flows(home, "held")
-    assert row.hold_ms >= 20 and (row.pid, row.comm) == (9, "late")
-
-
-async def test_ends_are_counted_by_state(tmp_path: Path) -> None:
-    home = Home(tmp_path, CONFIG + RULE + REST, node=MemoryNode(script=Script(wait=asyncio.Event())))
-    backend = home.node.backend
-    cookies = [backend.begin(Side.CLIENT, out(port)) for port in (1, 2, 3)]
-    await home.node.settle()
-    backend.decide(cookies[0], State.REFUSED, Reason.DEADLINE)
-    backend.decide(cookies[1], State.CLEAR, Reason.NO_AGENT)
-    await home.node.settle()
-    found = await status(home)
-    assert found.flows == {"refused": 1, "clear": 1, "new": 1}
-    assert (found.totals.refused, found.totals.released_clear, found.totals.secured) == (1, 1, 0)
-    assert [(await flows(home, state))[0] for state in ("refused", "clear", "held", "open", "")] == [1, 1, 1, 0, 3]
-    assert {row.state: row.reason for row in (await flows(home))[1]} == {
-        "refused": "deadline", "clear": "no-agent", "new": ""
-    }  # fmt: skip
-
-
-async def test_observed_flows_are_clear(tmp_path: Path) -> None:
-    home = Home(tmp_path, CONFIG + REST.replace("require", "observe"))
-    home.node.backend.begin(Side.SERVER, out(1))
-    await home.node.settle()
-    _, (row,) = await flows(home)
-    assert (row.side, row.state, row.mode, row.provider) == ("server", "clear", "observe", "")
-
-
-async def test_ten_thousand_flows_leave_the_loop_time(tmp_path: Path) -> None:
-    home = Home(tmp_path, CONFIG + REST.replace("require", "observe"))
-    for port in range(10_000):
-        home.node.backend.begin(Side.CLIENT, out(port))
-    home.node.capture.handle(home.node.backend.take_events())
-    turns, task = 0, asyncio.create_task(flows(home, limit=150))
-    while not task.done():
-        turns += 1
-        await asyncio.sleep(0)
-    total, rows = task.result()
-    assert (total, len(rows)) == (10_000, 150)
-    assert [row.client for row in rows[:2]] == ["127.0.0.1:9999", "127.0.0.1:9998"], "the latest come first"
-    assert turns > 90, "others had their turn between the pieces"
-    assert (await status(home)).flows == {"clear": 10_000}
-
-
-async def test_flows_that_come_and_go_meanwhile_do_no_harm(tmp_path: Path) -> None:
-    home = Home(tmp_path, CONFIG + REST.replace("require", "observe"))
-    backend, capture = home.node.backend, home.node.capture
-    cookies = [backend.begin(Side.CLIENT, out(port)) for port in range(500)]
-    capture.handle(backend.take_events())
-    task = asyncio.create_task(flows(home))
-    while not task.done():
-        if cookies:
-            backend.close(cookies.pop())
-        backend.begin(Side.CLIENT, out(1000 + len(cookies)))
-        capture.handle(backend.take_events())
-        await asyncio.sleep(0)
-    assert task.result()[0] <= 500
-
-
 async def test_status_says_what_runs(tmp_path: Path) -> None:
     home = Home(tmp_path)
     emit = home.ledger.emit
@@ -189,7 +63,7 @@ async def test_status_says_what_runs(tmp_path: Path) -> None:
         emit(events.Unattended(time_ns=1, released=count, refused=2 * count, since_ns=0))
     home.node.backend.begin(Side.CLIENT, out(1))
     await home.node.settle()
-    found = await status(home)
+    found = await home.status()
     assert (found.node, found.backend, found.programs, found.mapping) == ("here", "memory", ("one", "two"), None)
     assert (found.rules, found.rows, found.configuration) == (2, 3, str(home.file))
     assert [(one.node, one.dialler, one.flows) for one in found.sessions] == [("there", True, 1), ("there", False, 1)]
@@ -248,14 +122,14 @@ async def test_a_bypass_on_and_off(tmp_path: Path, caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.WARNING):
         assert await home.ask(requests.Bypass(on=True, minutes=2)) == BypassAnswer(on=True, left_s=120)
     assert "BYPASS ON (process 7 of user 0): new connections are NOT encrypted" in caplog.text
-    assert (await status(home)).bypass == BypassAnswer(on=True, left_s=120)
+    assert (await home.status()).bypass == BypassAnswer(on=True, left_s=120)
     home.node.backend.begin(Side.CLIENT, out(1))
     await home.node.settle()
-    assert (await flows(home))[0] == 0, "it is left alone"
+    assert (await home.flows())[0] == 0, "it is left alone"
     assert await home.ask(requests.Bypass(on=False, minutes=0)) == BypassAnswer(on=False, left_s=None)
     home.node.backend.begin(Side.CLIENT, out(2))
     await home.node.settle()
-    assert (await flows(home))[0] == 1
+    assert (await home.flows())[0] == 1
     assert [event.on for event in home.node.said(events.Bypass)] == [True, False]
 
 
@@ -278,6 +152,6 @@ async def test_another_provider_serves_what_is_new(tmp_path: Path) -> None:
     assert [(one.name, one.default) for one in answer.providers] == [("scripted", False), ("garnet", True)]
     home.node.backend.begin(Side.CLIENT, out(2))
     await home.node.settle()
-    assert [row.provider for row in (await flows(home))[1]] == ["garnet", "scripted"]
+    assert [row.provider for row in (await home.flows())[1]] == ["garnet", "scripted"]
     rules = await home.ask(requests.Rules())
     assert isinstance(rules, RulesAnswer) and {row.provider for row in rules.rules} == {"garnet"}

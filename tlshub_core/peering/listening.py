@@ -9,22 +9,11 @@ from functools import partial
 
 from tlshub_core.peering.admission import Admission
 from tlshub_core.peering.answering import Answers
+from tlshub_core.peering.attending import attend
 from tlshub_core.peering.binding import BACKLOG, bind, peer_address
 from tlshub_core.peering.channel import Channel
 from tlshub_core.peering.dial import EngineFactory
-from tlshub_core.peering.frames import (
-    NO_FLOW,
-    VERSION,
-    Foreign,
-    Frame,
-    FrameError,
-    Leave,
-    Left,
-    Ready,
-    Refuse,
-    Secure,
-    Welcome,
-)
+from tlshub_core.peering.frames import NO_FLOW, FrameError, Refuse, Welcome
 from tlshub_core.peering.offers import Offers
 from tlshub_core.peering.settings import Settings
 from tlshub_core.peering.standing import Standings
@@ -128,10 +117,7 @@ class Listener:
         reason, detail = Reason.PROVIDER_BUG, "see the log of this node's agent"
         try:
             await self._agent.ready()
-            while True:
-                for frame in await channel.receive():
-                    channel.send(await self._in_turn(answers, frame, node))
-                await channel.drained()
+            await attend(channel, answers, self._standings.of(node).turn)
         except (Refused, Unavailable) as error:
             reason, detail = error.reason, str(error)
         except FrameError as error:
@@ -143,22 +129,8 @@ class Listener:
             channel.close()
             self._down(node, address, reason, detail)
 
-    async def _in_turn(self, answers: Answers, frame: Frame, node: str) -> Ready | Left | Refuse:
-        async with self._standings.of(node).turn:
-            await asyncio.sleep(0)  # one frame of each node, then others': a flood waits for itself
-            return await _answer(answers, frame)
-
     def _down(self, node: str, address: str, reason: Reason, detail: str) -> None:
         now = time.monotonic_ns()
         self._agent.emit(
             SessionDown(time_ns=now, node=node, address=address, dialler=False, reason=reason, detail=detail)
         )
-
-
-async def _answer(answers: Answers, frame: Frame) -> Ready | Left | Refuse:
-    if isinstance(frame, Secure | Leave):
-        return await answers.answer(frame)
-    if isinstance(frame, Foreign):
-        detail = f"version {frame.version} is newer than this agent, which knows version {VERSION}"
-        return Refuse(flow=frame.flow, reason=Reason.UNSUPPORTED_VERSION, detail=detail)
-    raise FrameError(f"a '{type(frame).__name__.lower()}' frame from the dialling side")

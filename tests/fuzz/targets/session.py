@@ -51,6 +51,7 @@ TARGET = Target(
     modules=(
         "tlshub_core.peering.session",
         "tlshub_core.peering.answering",
+        "tlshub_core.peering.attending",
         "tlshub_core.peering.listening",
         "tlshub_core.peering.channel",
     ),

@@ -36,10 +36,7 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
     Raises Unavailable with the reason: bytes in clear are queued, the connection is not (or no more) established, the
     socket has another ULP, or the kernel has no KTLS. After a failure the socket must be refused.
     """
-    if sock.getsockopt(IPPROTO_TCP, TCP_INFO, 1)[0] != TCP_ESTABLISHED:
-        raise Unavailable("the connection is not established any more", Reason.CLOSED)
-    if _INT.unpack(ioctl(sock, SIOCOUTQ, bytes(_INT.size)))[0]:
-        raise Unavailable("bytes in clear are queued for sending", Reason.CLEAR_BYTES_QUEUED)
+    _expect_nothing_in_clear(sock)
     sent, received = keys.client_to_server, keys.server_to_client
     if side is Side.SERVER:
         sent, received = received, sent
@@ -69,6 +66,13 @@ def _expect_no_padding(sock: socket) -> None:
     """
     with suppress(OSError):
         sock.setsockopt(SOL_TLS, TLS_RX_EXPECT_NO_PAD, _INT.pack(1))
+
+
+def _expect_nothing_in_clear(sock: socket) -> None:
+    if sock.getsockopt(IPPROTO_TCP, TCP_INFO, 1)[0] != TCP_ESTABLISHED:
+        raise Unavailable("the connection is not established any more", Reason.CLOSED)
+    if _INT.unpack(ioctl(sock, SIOCOUTQ, bytes(_INT.size)))[0]:
+        raise Unavailable("bytes in clear are queued for sending", Reason.CLEAR_BYTES_QUEUED)
 
 
 def _set(sock: socket, direction: int, keys: FlowKeys, one: DirectionKeys) -> None:

@@ -83,25 +83,33 @@ class PcapNg:
         return rest[:-4]
 
     def _block(self, kind: int, body: bytes) -> Packet | None:
-        order = self._order
         if kind == _ENHANCED:
-            number, high, low, captured, original = struct.unpack_from(order + "IIIII", body)
-            interface = self._interfaces[number]
-            time_ns = (high << 32 | low) * 1_000_000_000 // interface.units
-            return Packet(interface.link, time_ns, _data(body, 20, captured), original)
+            return self._enhanced(body)
         if kind == _SIMPLE:
-            (original,) = struct.unpack_from(order + "I", body)
-            interface = self._interfaces[0]
-            captured = min(original, interface.snap or original, len(body) - 4)
-            return Packet(interface.link, 0, body[4 : 4 + captured], original)
+            return self._simple(body)
         if kind == _INTERFACE:
             self._interface(body)
         elif kind == _STATISTICS:
-            (number,) = struct.unpack_from(order + "I", body)
-            found = self._options(body[12:])
-            drops = (found.get(option, b"") for option in (_INTERFACE_DROPS, _SYSTEM_DROPS))
-            self._drops[number] = sum(self._word(value) for value in drops)
+            self._statistics(body)
         return None
+
+    def _enhanced(self, body: bytes) -> Packet:
+        number, high, low, captured, original = struct.unpack_from(self._order + "IIIII", body)
+        interface = self._interfaces[number]
+        time_ns = (high << 32 | low) * 1_000_000_000 // interface.units
+        return Packet(interface.link, time_ns, _data(body, 20, captured), original)
+
+    def _simple(self, body: bytes) -> Packet:
+        (original,) = struct.unpack_from(self._order + "I", body)
+        interface = self._interfaces[0]
+        captured = min(original, interface.snap or original, len(body) - 4)
+        return Packet(interface.link, 0, body[4 : 4 + captured], original)
+
+    def _statistics(self, body: bytes) -> None:
+        (number,) = struct.unpack_from(self._order + "I", body)
+        found = self._options(body[12:])
+        drops = (found.get(option, b"") for option in (_INTERFACE_DROPS, _SYSTEM_DROPS))
+        self._drops[number] = sum(self._word(value) for value in drops)
 
     def _interface(self, body: bytes) -> None:
         if len(self._interfaces) >= _MAX_INTERFACES:

@@ -157,23 +157,14 @@ async def test_an_accepting_end_that_is_in_clear_already_leaves_the_client_new()
     assert node.backend.table[client.cookie].state is State.NEW
 
 
-async def test_an_accepting_end_that_no_rule_holds_leaves_the_client_new() -> None:
+@pytest.mark.parametrize(("side", "by_peer"), [(Side.CLIENT, True), (Side.SERVER, False)])
+async def test_an_end_that_no_rule_holds_leaves_the_other_one_new(side: Side, by_peer: bool) -> None:
     node = MemoryNode()
-    node.backend.rules = rule_set([replace(row(Mode.PREFER), sides=frozenset({Side.CLIENT}))])
-    flow = flow_of(node, Side.CLIENT)
+    node.backend.rules = rule_set([replace(row(Mode.PREFER), sides=frozenset({side}))])
+    flow = flow_of(node, side)
     with pytest.raises(Refused) as caught:
         await node.keys.prepare(flow, ["local"])
-    assert caught.value.by_peer
-    assert node.backend.table[flow.cookie].state is State.NEW
-
-
-async def test_a_connecting_end_that_no_rule_holds_leaves_the_server_new() -> None:
-    node = MemoryNode()
-    node.backend.rules = rule_set([replace(row(Mode.PREFER), sides=frozenset({Side.SERVER}))])
-    flow = flow_of(node, Side.SERVER)
-    with pytest.raises(Refused) as caught:
-        await node.keys.prepare(flow, ["local"])
-    assert not caught.value.by_peer
+    assert caught.value.by_peer is by_peer
     assert node.backend.table[flow.cookie].state is State.NEW
 
 

@@ -5,18 +5,10 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address
 
-from tlshub_core.api import Node, Pod, Side, Tuple4
+from tests.unit.rules.pods import NODE_A, NODE_B, PODS
+from tlshub_core.api import Side, Tuple4
 from tlshub_core.pipeline.mapping import enrich
 from tlshub_core.testing.memory import MemoryMapping
-
-NODE_A, NODE_B = Node(name="a", address=IPv4Address("192.0.2.1")), Node(name="b")
-PODS = (
-    Pod(name="web", node=NODE_A, address=IPv4Address("10.0.0.2")),
-    Pod(name="web", node=NODE_A, address=IPv6Address("fd00::2")),
-    Pod(name="api", node=NODE_B, address=IPv4Address("10.0.0.3")),
-    Pod(name="lone", node=NODE_B),
-)
-
 
 TUPLE = Tuple4(client=IPv4Address("10.0.0.2"), client_port=4000, server=IPv4Address("10.0.0.3"), server_port=80)
 

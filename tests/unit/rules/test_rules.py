@@ -3,23 +3,16 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
 
-from tlshub_core.api import ConfigError, Mode, Node, Pod, Side
+from tests.unit.rules.pods import PODS
+from tlshub_core.api import ConfigError, Mode, Side
 from tlshub_core.config import Config, load
 from tlshub_core.pipeline.rules import compile_rules
 from tlshub_core.testing.memory import MemoryMapping
-
-NODE_A, NODE_B = Node(name="a", address=IPv4Address("192.0.2.1")), Node(name="b")
-PODS = (
-    Pod(name="web", node=NODE_A, address=IPv4Address("10.0.0.2")),
-    Pod(name="web", node=NODE_A, address=IPv6Address("fd00::2")),
-    Pod(name="api", node=NODE_B, address=IPv4Address("10.0.0.3")),
-    Pod(name="lone", node=NODE_B),
-)
 
 
 def _config(folder: Path, *rules: str) -> Config:

@@ -35,14 +35,9 @@ def take(owner: Owner, cookie: int) -> socket | None:
 
 
 def _take(task: int, flags: int, owner: Owner, cookie: int) -> socket | None:
-    try:
-        pidfd = os.pidfd_open(task, flags)
-    except ProcessLookupError:
+    pidfd = _opened(task, flags)
+    if pidfd is None:
         return None
-    except OSError as error:
-        if error.errno == errno.EINVAL and flags:  # a kernel that knows no descriptors of threads
-            return None
-        raise
     try:
         for fd in _candidates(task, owner):
             found = _duplicate(pidfd, fd)
@@ -53,6 +48,17 @@ def _take(task: int, flags: int, owner: Owner, cookie: int) -> socket | None:
         return None
     finally:
         os.close(pidfd)
+
+
+def _opened(task: int, flags: int) -> int | None:
+    try:
+        return os.pidfd_open(task, flags)
+    except ProcessLookupError:
+        return None
+    except OSError as error:
+        if error.errno == errno.EINVAL and flags:  # a kernel that knows no descriptors of threads
+            return None
+        raise
 
 
 def _left_behind(pid: int) -> list[int]:

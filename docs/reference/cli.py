@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from commands import Command, commands, undocumented
+from printing import printed
 
 from tlshub_core.cli.main import main as program
 
@@ -21,12 +22,8 @@ has `--help`. Exit status: 0 done, 1 it failed, 2 the call or the configuration 
 def main() -> int:
     """Print it; 1 where something has no help, which is said."""
     found = list(commands(program))
-    if missing := undocumented(found):
-        said = (f"'{one}' has no help, or an option of it has none: say what it is for" for one in missing)
-        print("\n".join(said), file=sys.stderr)
-        return 1
-    print("\n".join([INTRODUCTION, *(line for command in found for line in lines(command))]))
-    return 0
+    page = [INTRODUCTION, *(line for command in found for line in lines(command))]
+    return printed(page, undocumented(found), "has no help, or an option of it has none: say what it is for")
 
 
 def lines(command: Command) -> Iterator[str]:

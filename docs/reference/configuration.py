@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from options import Option, options, undocumented, whole
+from printing import printed
 from pydantic import BaseModel
 
 from tlshub_core.config.rules import Match
@@ -36,11 +37,8 @@ HEAD = "| key | type | default | meaning |\n|---|---|---|---|"
 def main() -> int:
     """Print it; 1 where an option is not documented, which is said."""
     everything = [*tables().values(), *(model for _, _, model in plugins())]
-    if missing := [name for model in everything for name in undocumented(model)]:
-        print("\n".join(f"'{name}' is not documented: write a text after it" for name in missing), file=sys.stderr)
-        return 1
-    print("\n".join(lines()))
-    return 0
+    missing = [name for model in everything for name in undocumented(model)]
+    return printed(lines(), missing, "is not documented: write a text after it")
 
 
 def lines() -> Iterator[str]:

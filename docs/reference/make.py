@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from names import Name, hooks, undocumented, where_it_belongs
+from printing import printed
 
 from tlshub_core import api, testing
 
@@ -26,11 +27,7 @@ Imported from `tlshub_core.testing`, in tests only."""
 
 def main() -> int:
     """Print it; 1 where something has no docstring, which is said."""
-    if missing := undocumented():
-        print("\n".join(f"'{name}' has no docstring: say what it is" for name in missing), file=sys.stderr)
-        return 1
-    print("\n".join(lines()))
-    return 0
+    return printed(lines(), undocumented(), "has no docstring: say what it is")
 
 
 def lines() -> Iterator[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tlshub_core.testing.conformance import Conformance, opt_in
     from tlshub_core.testing.deterministic import DeterministicProvider, Meeting, deterministic_spec
     from tlshub_core.testing.engine import TlsEngineConformance
+    from tlshub_core.testing.every_event import UNUSUAL, one_of_each
     from tlshub_core.testing.fakes import FakeAgent
     from tlshub_core.testing.mapping import MappingSourceConformance, pod
     from tlshub_core.testing.matching import first_match, row, rule_set
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from tlshub_core.testing.memory_backend import MemoryBackend
     from tlshub_core.testing.pair import Pair, agent, flows, free_port, identities
     from tlshub_core.testing.provider import KeyProviderConformance
-    from tlshub_core.testing.sink import UNUSUAL, EventSinkConformance, one_of_each
+    from tlshub_core.testing.sink import EventSinkConformance
 
 _HOMES = {
     "backend": ("CaptureBackendConformance",),
     "conformance": ("Conformance", "opt_in"),
     "deterministic": ("DeterministicProvider", "Meeting", "deterministic_spec"),
     "engine": ("TlsEngineConformance",),
+    "every_event": ("UNUSUAL", "one_of_each"),
     "fakes": ("FakeAgent",),
     "mapping": ("MappingSourceConformance", "pod"),
     "matching": ("first_match", "row", "rule_set"),
@@ -36,7 +38,7 @@ _HOMES = {
     "memory_backend": ("MemoryBackend",),
     "pair": ("Pair", "agent", "flows", "free_port", "identities"),
     "provider": ("KeyProviderConformance",),
-    "sink": ("UNUSUAL", "EventSinkConformance", "one_of_each"),
+    "sink": ("EventSinkConformance",),
 }
 
 _ASSERTING = (

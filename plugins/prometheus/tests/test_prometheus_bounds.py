@@ -13,8 +13,8 @@ from plugins.prometheus.tests.scrapes import Scraped, everything, series, text
 from tests.unit.events.lives import Life
 from tests.unit.events.sinks_for_tests import wait_until
 from tlshub_core.api import State
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
 from tlshub_core.testing.pair import free_port
-from tlshub_core.testing.sink import UNUSUAL, one_of_each
 
 ASKED_AT_ONCE = 16
 

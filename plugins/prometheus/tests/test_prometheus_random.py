@@ -14,7 +14,7 @@ from tlshub_capture_prometheus.sink import PrometheusSink
 from plugins.prometheus.tests.scrapes import families, series
 from tests.unit.events.lives import Life
 from tlshub_core.api import Event, Mode, State, events
-from tlshub_core.testing.sink import one_of_each
+from tlshub_core.testing.every_event import one_of_each
 
 LIMIT = 3
 LIVES = [Life(mode=mode) for mode in Mode for _ in range(2)]

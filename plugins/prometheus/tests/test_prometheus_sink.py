@@ -21,8 +21,8 @@ from tlshub_core import __version__
 from tlshub_core.api import Unavailable
 from tlshub_core.events.sinks import Sinks
 from tlshub_core.testing import EventSinkConformance
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
 from tlshub_core.testing.pair import free_port
-from tlshub_core.testing.sink import UNUSUAL, one_of_each
 
 (SPEC,) = tlshub_event_sinks()
 

@@ -20,7 +20,7 @@ from tlshub_core.events.line import line_of
 from tlshub_core.events.log import LogConfig, LogSink
 from tlshub_core.events.row import COLUMNS
 from tlshub_core.events.sink_process import _batches, _write
-from tlshub_core.testing.sink import UNUSUAL, one_of_each
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.events import KINDS, decode, encode
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlshub_core.control.ledger import Ledger
-from tlshub_core.testing.sink import one_of_each
+from tlshub_core.testing.every_event import one_of_each
 from tlshub_core.types import events
 from tlshub_core.types.errors import Reason
 from tlshub_core.types.events import Event

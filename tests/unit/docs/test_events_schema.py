@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 
 from tlshub_core.api import Event, events
 from tlshub_core.events.line import line_of
-from tlshub_core.testing.sink import UNUSUAL, one_of_each
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
 from tlshub_core.types.events import KINDS, decode, encode
 
 FOLDER = Path(__file__).parents[3] / "docs/reference"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tlshub_core.api import Event, events
 from tlshub_core.events.line import line_of
-from tlshub_core.testing.sink import UNUSUAL, one_of_each
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
 from tlshub_core.types.events import KINDS, decode, encode
 
 FLOW = UUID(int=0x1234)

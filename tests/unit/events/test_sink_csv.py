@@ -19,7 +19,8 @@ from tlshub_core.api import Event, Mode, Reason, Side, State, events
 from tlshub_core.events import csv as sink_of_rows
 from tlshub_core.events.csv import CsvConfig, CsvSink
 from tlshub_core.events.row import COLUMNS, cell
-from tlshub_core.testing.sink import UNUSUAL, EventSinkConformance, one_of_each
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
+from tlshub_core.testing.sink import EventSinkConformance
 
 PAGE = Path(__file__).parents[3] / "docs/csv.md"
 FORMULAS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe66"

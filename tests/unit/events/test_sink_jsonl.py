@@ -15,7 +15,8 @@ from tlshub_core.events import jsonl
 from tlshub_core.events.human import duration, printable, size
 from tlshub_core.events.line import line_of
 from tlshub_core.events.output import Output
-from tlshub_core.testing.sink import UNUSUAL, EventSinkConformance, one_of_each
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
+from tlshub_core.testing.sink import EventSinkConformance
 from tlshub_core.types.events import decode, encode
 
 

@@ -15,7 +15,8 @@ from tlshub_core.api import Event, Reason, events
 from tlshub_core.events import log
 from tlshub_core.events.connection import Connection
 from tlshub_core.events.recent import Recent
-from tlshub_core.testing.sink import UNUSUAL, EventSinkConformance, one_of_each
+from tlshub_core.testing.every_event import UNUSUAL, one_of_each
+from tlshub_core.testing.sink import EventSinkConformance
 
 
 class TestLogToFile(EventSinkConformance):

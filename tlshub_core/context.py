@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 from tlshub_core.promises import Promises
 from tlshub_core.types.capture import DECIDED, State
-from tlshub_core.types.errors import Reason, Refused
+from tlshub_core.types.errors import UNFIT, Reason, Refused
 from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Address, Flow, Mode, Pod, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend, Identity, MappingSource
@@ -117,13 +117,15 @@ class Context:
             self.promises.made(tuple4)
         return mode
 
-    async def leave(self, tuple4: Tuple4) -> None:
+    async def leave(self, tuple4: Tuple4, reason: Reason = Reason.PASSTHROUGH) -> None:
         """Promise that the accepting end, come or to come, is in clear, as this node's own rule has it."""
         await self.ready()
         self._check_mine(tuple4)
-        if not self._backend.leave(tuple4, time.monotonic_ns() + LEFT_NS):
-            message = f"no rule here leaves TLS to port {tuple4.server_port} alone, or the connection is decided upon"
-            raise Refused(message, Reason.NO_RULE)
+        if not self._backend.leave(tuple4, time.monotonic_ns() + LEFT_NS, reason):
+            where, what = f"to port {tuple4.server_port}", f"'{reason.value}'" if reason in UNFIT else "TLS"
+            raise Refused(
+                f"no rule here leaves {what} {where} alone, or the connection is decided upon", Reason.NO_RULE
+            )
 
     def _check_let_go(self, tuple4: Tuple4, mode: Mode) -> None:
         if mode is Mode.PREFER and self.promises.may_be_let_go(tuple4):

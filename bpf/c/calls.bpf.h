@@ -42,7 +42,7 @@ int move_flow(struct move *m)
     return 0;
 }
 
-struct promise { struct tuple tuple; u64 until; u32 before, pad; };
+struct promise { struct tuple tuple; u64 until; u32 before, why; };
 
 // The peer is told that this tuple, our end the server's, will be KTLS: it is ASKED, whether it is here or comes later.
 SEC("syscall")
@@ -60,22 +60,24 @@ int promise(struct promise *p)
     return 0;
 }
 
-static __always_inline bool may_leave(struct tuple *t)
+static __always_inline bool may_leave(struct tuple *t, u32 why)
 {
     struct query q = { .remote = t->remote, .port = t->local_port, .side = SERVER };
     struct row *r = match(&q);
     u64 *promised = bpf_map_lookup_elem(MAP(expected), t);
-    return r && r->mode > OBSERVE && r->passthrough && !(promised && bpf_ktime_get_ns() < *promised);
+    return r && lets_go(r->mode, r->passthrough, why) && !(promised && bpf_ktime_get_ns() < *promised);
 }
 
-// The peer's application speaks TLS itself: this tuple, our end the server's, is left alone, whether it is here or comes
-// later; if its rule says so, and nobody was promised anything else. `before` is CLEAR where it is agreed.
+// The peer's application speaks TLS itself, or its socket can take none: this tuple, our end the server's, is left alone,
+// whether it is here or comes later; if its rule says so, and nobody was promised anything else. `before` is CLEAR where it
+// is agreed.
 SEC("syscall")
 int leave(struct promise *p)
 {
     struct tuple t = p->tuple;
-    u64 until = p->until;
-    if (!may_leave(&t))
+    u64 until = (p->until & ~WHY_MASK) | (p->why & WHY_MASK);
+    u32 why = left_for(until);
+    if (!may_leave(&t, why))
         return 0;
     bpf_map_update_elem(MAP(left), &t, &until, BPF_ANY);
     p->before = CLEAR;
@@ -86,8 +88,8 @@ int leave(struct promise *p)
     struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f)
         return 0;
-    if (f->passthrough && move_state(f, NEW, CLEAR))
-        decide(f, cookie, CLEAR, PASSTHROUGH);
+    if (lets_go(f->mode, f->passthrough, why) && move_state(f, NEW, CLEAR))
+        decide(f, cookie, CLEAR, why);
     p->before = f->state;
     bpf_map_delete_elem(MAP(left), &t);
     return 0;

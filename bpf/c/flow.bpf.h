@@ -56,7 +56,7 @@ struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 65536); __type(key
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, struct settings); } settings MAPS;
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, struct address); __type(value, u64); } warm MAPS; // when its agent answered last
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } expected MAPS;
-struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct tuple); __type(value, u64); } left MAPS;
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct tuple); __type(value, u64); } left MAPS; // until when, and why: see `left_for`
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } accepted MAPS; // cookies
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } pulse MAPS; // when the agent last did something for any flow
 struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events MAPS;
@@ -84,6 +84,22 @@ static __always_inline bool by_agent(const struct settings *c)
 {
     struct task_struct *task = (void *)bpf_get_current_task_btf();
     return (u32)task->tgid == c->agent && BPF_CORE_READ(task, group_leader, start_time) == c->agent_since;
+}
+
+// Why a peer leaves a connection alone is in the last bits of the time until which it does: whose socket can take no TLS, or
+// whose application speaks it.
+#define WHY_MASK 15ULL
+
+static __always_inline u32 left_for(u64 until)
+{
+    u32 why = until & WHY_MASK;
+    return why == MPTCP || why == KERNEL_SOCKET ? why : PASSTHROUGH;
+}
+
+// What the other end cannot do lets this one go where TLS is only preferred: else any peer could have it in clear.
+static __always_inline bool lets_go(u32 mode, u32 passthrough, u32 why)
+{
+    return why == PASSTHROUGH ? mode > OBSERVE && passthrough : mode == PREFER;
 }
 
 static __always_inline struct header header(u32 kind, u64 cookie)

@@ -143,14 +143,17 @@ static __always_inline void keep_promise(struct flow *f, u64 cookie, struct tupl
     bpf_map_delete_elem(MAP(expected), t);
 }
 
-// The peer said before that its application speaks TLS itself, and was told that this end will be left alone. A flow always
-// begins as NEW, so of this and a promise to secure it one only is kept.
+// The peer said before that its end is in clear, and was told that this one will be left alone. A flow always begins as NEW,
+// so of this and a promise to secure it one only is kept.
 static __always_inline void leave_as_told(struct flow *f, u64 cookie, struct tuple *t)
 {
     u64 *until = bpf_map_lookup_elem(MAP(left), t);
     struct flow *kept = bpf_map_lookup_elem(MAP(flows), &cookie);
-    if (until && kept && f->born < *until && move_state(kept, NEW, CLEAR))
-        decide(f, cookie, CLEAR, PASSTHROUGH);
+    if (!until || !kept)
+        return;
+    u32 why = left_for(*until);
+    if (f->born < *until && lets_go(f->mode, f->passthrough, why) && move_state(kept, NEW, CLEAR))
+        decide(f, cookie, CLEAR, why);
     bpf_map_delete_elem(MAP(left), t);
 }
 
@@ -181,7 +184,7 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
         return;
     }
     report(cookie, f);
-    if (f->side == SERVER && f->passthrough)
+    if (f->side == SERVER && (f->passthrough || f->mode == PREFER))
         leave_as_told(f, cookie, &f->tuple);
     if (why)
         decide(f, cookie, f->state, why);

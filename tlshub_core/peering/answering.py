@@ -65,7 +65,7 @@ class Answers:
         """Only the node of the client's address may say it, and this node's own rule has to allow it."""
         self._check_replay(leave.flow)
         self._check_origin(leave.tuple4)
-        await self._agent.leave(leave.tuple4)
+        await self._agent.leave(leave.tuple4, leave.reason)
         return Left(flow=leave.flow)
 
     def _check(self, secure: Secure) -> Cipher:

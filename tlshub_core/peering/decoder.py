@@ -26,7 +26,7 @@ from tlshub_core.peering.frames import (
     Type,
     Welcome,
 )
-from tlshub_core.types.errors import Reason
+from tlshub_core.types.errors import UNFIT, Reason
 from tlshub_core.types.flow import Tuple4
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
@@ -128,6 +128,8 @@ def _known(kind: Type, body: _Body) -> Frame:
             return Welcome()
         case Type.LEAVE:
             return Leave(flow=body.flow(), tuple4=_tuple(body))
+        case Type.UNFIT:
+            return Leave(flow=body.flow(), tuple4=_tuple(body), reason=_unfit(body))
         case Type.LEFT:
             return Left(flow=body.flow())
 
@@ -145,6 +147,14 @@ def _tuple(body: _Body) -> Tuple4:
         return tuples.unpack(version + rest)
     except ValueError as error:
         raise FrameError(str(error)) from error
+
+
+def _unfit(body: _Body) -> Reason:
+    name = body.name()
+    for reason in UNFIT:
+        if reason.value == name:
+            return reason
+    raise FrameError("a frame that leaves a connection alone for a reason that is none")
 
 
 def _refuse(body: _Body) -> Refuse:

@@ -13,10 +13,10 @@ from enum import IntEnum
 from uuid import UUID
 
 from tlshub_core.peering import tuples
-from tlshub_core.types.errors import Reason, TlshubError
+from tlshub_core.types.errors import UNFIT, Reason, TlshubError
 from tlshub_core.types.flow import Tuple4
 
-VERSION = 3
+VERSION = 4
 HEADER_SIZE = 4
 MAX_FRAME = 1024
 NONCE_SIZE = 32
@@ -40,11 +40,12 @@ class Type(IntEnum):
     LEAVE = 5
     LEFT = 6
     AGAIN = 7
+    UNFIT = 8
 
     @property
     def version(self) -> int:
         """The version of the protocol that brought it."""
-        return 1 if self <= Type.WELCOME else 2 if self <= Type.LEFT else 3
+        return 1 if self <= Type.WELCOME else 2 if self <= Type.LEFT else 3 if self is Type.AGAIN else 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +89,15 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """The dialler's application speaks TLS itself: it will leave that connection alone if the listener does, too."""
+    """The dialler's application speaks TLS itself: it will leave that connection alone if the listener does, too.
+
+    With a `reason` of UNFIT (a type of its own on the wire; a reason more is a version more) its socket can take no
+    TLS, and is in clear, whatever the listener answers.
+    """
 
     flow: UUID
     tuple4: Tuple4
+    reason: Reason = Reason.PASSTHROUGH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +140,18 @@ def _body(frame: Sendable) -> tuple[Type, bytes]:
             return Type.REFUSE, frame.flow.bytes + _short(reason) + len(detail).to_bytes(2, "big") + detail
         case Welcome():
             return Type.WELCOME, b""
-        case Leave():
+        case Leave(reason=Reason.PASSTHROUGH):
             return Type.LEAVE, frame.flow.bytes + tuples.pack(frame.tuple4)
+        case Leave():
+            return Type.UNFIT, frame.flow.bytes + tuples.pack(frame.tuple4) + _unfit(frame.reason)
         case Left():
             return Type.LEFT, frame.flow.bytes
+
+
+def _unfit(reason: Reason) -> bytes:
+    if reason not in UNFIT:
+        raise ValueError(f"'{reason.value}' is no reason to leave a connection alone")
+    return _short(reason.value.encode())
 
 
 def _secure_rest(frame: Secure) -> bytes:

@@ -82,11 +82,11 @@ class PeeringProvider:
         running = self._started()
         return await ask(self.name, running.agent, running.dialler, flow, again=True)
 
-    async def leave(self, flow: Flow) -> None:
-        """Agree with the peer's agent to leave the connection alone; the flow has to be NEW, and is not moved."""
+    async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
+        """Agree with the peer's agent to leave the connection alone; the flow was not asked for, and is not moved."""
         running = self._started()
         session = await session_to(running.agent, running.dialler, flow)
-        await session.leave(Leave(flow=flow.id, tuple4=flow.tuple))
+        await session.leave(Leave(flow=flow.id, tuple4=flow.tuple, reason=reason))
 
     def _started(self) -> _Running:
         if self._running is None:

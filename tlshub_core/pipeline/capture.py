@@ -11,6 +11,7 @@ from tlshub_core.pipeline import unknown
 from tlshub_core.pipeline.beginning import Beginning, RuleNames
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.repair import Repair
+from tlshub_core.pipeline.telling import Telling
 from tlshub_core.pipeline.timeline import closed, timeline, unheard
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.pipeline.wear import Wear
@@ -30,8 +31,8 @@ from tlshub_core.types.capture import (
     State,
     Unaccounted,
 )
-from tlshub_core.types.errors import Reason
-from tlshub_core.types.flow import Mode
+from tlshub_core.types.errors import UNFIT, Reason
+from tlshub_core.types.flow import Mode, Side
 from tlshub_core.types.interfaces import MappingSource
 
 _log = logging.getLogger("tlshub.capture")
@@ -46,6 +47,7 @@ class Capture:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._none_of_ours: tuple[State, ...] = DECIDED
         self._repair = Repair(tools.backend, self._by_cookie, self._seen, self._ended_unheard)
+        self._telling = Telling(tools.keys)
         self._wear = Wear(tools.agent, close=tools.close_worn)
 
     def connections(self) -> Sequence[Connection]:
@@ -128,6 +130,8 @@ class Capture:
                 if event.state is State.CLEAR:
                     connection.stamps.decided_ns = event.time_ns
                 connection.ending.decided(event.state, event.reason)
+                if event.state is State.CLEAR and event.reason in UNFIT and connection.flow.side is Side.CLIENT:
+                    self._telling.tell(connection.flow, connection.provider, event.reason)
             case FlowClosed():
                 self._closed(connection, event)
 
@@ -166,7 +170,7 @@ class Capture:
         """The programs go on holding; what the next agent could not take over is refused, and its program told so."""
         for task in list(self._tasks.values()):
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), self._telling.stop(), return_exceptions=True)
         for connection in self._by_cookie.values():
             undecided = connection.ending.outcome is None and connection.flow.mode > Mode.OBSERVE
             if undecided and not connection.can_be_taken_over():

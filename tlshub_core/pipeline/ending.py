@@ -83,11 +83,8 @@ class Ending:
         return Unavailable(f"{error}; {TRANSLATED}", Reason.NOT_YOURS) if self._translated else error
 
     def is_left_alone(self) -> bool:
-        """Whether the programs put it in clear, as was agreed with the peer, before the agent heard of it at all."""
-        if self.state() is not State.CLEAR:
-            return False
-        self.outcome, self.reason = State.CLEAR, Reason.PASSTHROUGH
-        return True
+        """Whether the programs put it in clear, as agreed with the peer, before the agent heard of it; they say so."""
+        return self.state() is State.CLEAR
 
     def left_alone(self) -> None:
         """Both ends agreed: this one goes in clear, unless the programs were quicker; then they say so themselves."""

@@ -92,15 +92,15 @@ class Keys:
         family = AF_INET if flow.remote.address.version == 4 else AF_INET6
         return family in self._running(provider).spec.families
 
-    async def leave(self, flow: Flow, provider: str) -> None:
+    async def leave(self, flow: Flow, provider: str, reason: Reason = Reason.PASSTHROUGH) -> None:
         """Have the other end left alone; raises a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
         if provider == LOCAL:
-            return await self._agent.leave(flow.tuple)
+            return await self._agent.leave(flow.tuple, reason)
         running = self._running(provider)
         if not isinstance(running.provider, LeavingProvider):
             raise Unavailable(f"provider '{provider}' cannot tell the peer to leave a connection alone")
         try:
-            await running.provider.leave(flow)
+            await running.provider.leave(flow, reason)
         except TlshubError:
             raise
         except Exception as error:

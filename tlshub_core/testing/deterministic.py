@@ -59,10 +59,10 @@ class DeterministicProvider:
         number, cipher = await peer.promise(flow)
         return DeterministicPending(number, cipher)
 
-    async def leave(self, flow: Flow) -> None:
+    async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
         """Have the peer's agent leave the connection alone."""
         try:
-            await self.peer(flow).running().leave(flow.tuple)
+            await self.peer(flow).running().leave(flow.tuple, reason)
         except Refused as error:
             raise Refused(str(error), error.reason, by_peer=True) from error
 

@@ -23,8 +23,9 @@ class FakeAgent:
     """An AgentContext: the mapping is `pods`, this node's own addresses those of its pods.
 
     A flow is NEW until `ask` moves it to ASKED; set `states[flow.id]` to have it refused. `refuse` makes `expect`
-    refuse with that reason, `leaves` false makes `leave` refuse. `events`, `expected`, `left` and `warm_peers` record
-    what the provider said, `shared` what providers have in common; `named` is the provider that the rule names.
+    refuse with that reason, `leaves` false makes `leave` refuse. `events`, `expected`, `left` (`left_for`: why) and
+    `warm_peers` record what the provider said, `shared` what providers have in common; `named` is the provider that the
+    rule names.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class FakeAgent:
         self.expected: list[Tuple4] = []
         self.accepted: dict[Tuple4, State] = {}
         self.left: list[Tuple4] = []
+        self.left_for: dict[Tuple4, Reason] = {}
         self.leaves = True
         self.events: list[Event] = []
         self.warm_peers: dict[Address, bool] = {}
@@ -94,13 +96,14 @@ class FakeAgent:
         self.expected.append(tuple4)
         return self.mode
 
-    async def leave(self, tuple4: Tuple4) -> None:
+    async def leave(self, tuple4: Tuple4, reason: Reason = Reason.PASSTHROUGH) -> None:
         """Record the promise to leave it alone; raises Refused as `expect`, and where `leaves` is false."""
         if not self.mine(tuple4.server):
             raise Refused(f"'{tuple4.server}' is not an address of '{self.identity.node}'", Reason.NOT_MINE)
         if not self.leaves:
             raise Refused(f"no rule leaves TLS to port {tuple4.server_port} alone", Reason.NO_RULE)
         self.left.append(tuple4)
+        self.left_for[tuple4] = reason
 
     def said(self, kind: type[E]) -> list[E]:
         """The events of that type, in order."""

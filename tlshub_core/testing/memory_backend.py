@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from tlshub_core.testing.matching import first_match, first_row
 from tlshub_core.testing.memory_kernel import MemoryKernel
+from tlshub_core.testing.memory_rules import lets_go
 from tlshub_core.types.capture import (
     CaptureEvent,
     CaptureSettings,
@@ -73,18 +74,18 @@ class MemoryBackend(MemoryKernel):
         here = [(c, e) for c, e in self.table.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
         return self.move(here[-1][0], State.NEW, State.ASKED) if here else None
 
-    def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
+    def leave(self, tuple4: Tuple4, deadline_ns: int, reason: Reason = Reason.PASSTHROUGH) -> bool:
         """See `CaptureBackend`."""
         rule = first_row(self.rules, Side.SERVER, tuple4.client, tuple4.server_port)
-        if rule is None or not rule.passthrough or tuple4 in self.expected:
+        if rule is None or not lets_go(rule, reason) or tuple4 in self.expected:
             return False
         here = [(c, e) for c, e in self.table.items() if e.side is Side.SERVER and e.tuple4 == tuple4]
         if not here:
-            self.left[tuple4] = deadline_ns
+            self.left[tuple4] = deadline_ns, reason
             return True
         cookie, entry = here[-1]
-        if entry.state is State.NEW:
-            self.decide(cookie, State.CLEAR, Reason.PASSTHROUGH)
+        if entry.state is State.NEW and lets_go(entry.seen, reason):
+            self.decide(cookie, State.CLEAR, reason)
         return entry.state is State.CLEAR
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from tlshub_core.testing.matching import first_row
+from tlshub_core.testing.memory_rules import first_state, lets_go, promised
 from tlshub_core.types.capture import (
     DECIDED,
     CaptureEvent,
@@ -19,7 +20,6 @@ from tlshub_core.types.capture import (
     FlowSeen,
     FlowSpoke,
     FlowWorn,
-    Match,
     Overrun,
     Owner,
     RuleSet,
@@ -69,7 +69,7 @@ class MemoryKernel:
         self.table: dict[int, Entry] = {}
         self.histories: dict[int, list[State]] = {}
         self.expected: dict[Tuple4, int] = {}
-        self.left: dict[Tuple4, int] = {}
+        self.left: dict[Tuple4, tuple[int, Reason]] = {}
         self.warm_peers: dict[Address, bool] = {}
         self.wear_asked: list[int] = []
         self.room: int | None = None
@@ -78,19 +78,29 @@ class MemoryKernel:
         self._ready = asyncio.Event()
         self._next_cookie = 1
 
-    def begin(self, side: Side, tuple4: Tuple4, *, cookie: int = 0, owner: Owner | None = None) -> int:
-        """A connection begins; its cookie, also where no rule matched and nobody is told."""
+    def begin(
+        self,
+        side: Side,
+        tuple4: Tuple4,
+        *,
+        cookie: int = 0,
+        owner: Owner | None = None,
+        unfit: Reason | None = None,
+    ) -> int:
+        """A connection begins; its cookie, also where no rule matched and nobody is told.
+
+        `unfit`: why its socket can take no TLS, if that is so; then it is decided upon at once.
+        """
         cookie = cookie or self._next_cookie
         self._next_cookie = max(self._next_cookie, cookie) + 1
         remote = tuple4.server if side is Side.CLIENT else tuple4.client
         rule = first_row(self.rules, side, remote, tuple4.server_port, owner.comm if owner else None)
         now = time.monotonic_ns()
         owed = side is Side.SERVER and now < self.expected.pop(tuple4, 0)
-        rule = _promised(rule) if owed else rule
+        rule = promised(rule) if owed else rule
         if rule is None or rule.mode is Mode.BYPASS:
             return cookie
-        clear = rule.mode is Mode.OBSERVE
-        state = State.ASKED if owed else State.CLEAR if clear else State.NEW
+        state = first_state(rule.mode, owed, unfit)
         waits = side is Side.CLIENT and state is State.NEW and not rule.passthrough
         seen = FlowSeen(
             cookie=cookie,
@@ -111,8 +121,11 @@ class MemoryKernel:
             entry.owned = FlowOwned(cookie=cookie, time_ns=now, owner=owner, held=False)
         self.table[cookie], self.histories[cookie] = entry, entry.history
         self._emit(seen)
-        if side is Side.SERVER and entry.state is State.NEW and now < self.left.pop(tuple4, 0):
-            self.decide(cookie, State.CLEAR, Reason.PASSTHROUGH)
+        until, reason = self.left.pop(tuple4, (0, Reason.PASSTHROUGH)) if side is Side.SERVER else (0, None)
+        if unfit is not None and rule.mode > Mode.OBSERVE:
+            self.decide(cookie, state, unfit)
+        elif reason is not None and now < until and entry.state is State.NEW and lets_go(seen, reason):
+            self.decide(cookie, State.CLEAR, reason)
         return cookie
 
     def establish(self, cookie: int, isns: Isns) -> None:
@@ -200,10 +213,3 @@ class MemoryKernel:
         else:
             self._lost += 1
         self._ready.set()
-
-
-def _promised(rule: Match | None) -> Match:
-    """The row by which a connection is held that the peer was promised, whatever the rules say now."""
-    if rule is None:
-        return Match(rule=0, mode=Mode.REQUIRE, sides=frozenset(Side), ports=(1, 65535), network=None)
-    return rule if rule.mode > Mode.OBSERVE else replace(rule, mode=Mode.REQUIRE, passthrough=False)

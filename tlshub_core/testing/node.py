@@ -26,6 +26,7 @@ from tlshub_core.testing.memory_backend import MemoryBackend
 from tlshub_core.testing.memory_kernel import HANDSHAKE_NS
 from tlshub_core.testing.scripted import Script, ScriptedProvider, spec_of
 from tlshub_core.types.capture import Owner
+from tlshub_core.types.errors import Reason
 from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Isns, Mode, Node, Pod, Side, Tuple4
 from tlshub_core.types.interfaces import Identity
@@ -143,11 +144,11 @@ class MemoryNode:
             self.capture.handle(self.backend.take_events())
             await asyncio.sleep(0)
 
-    async def begin(self, link: Link, side: Side = Side.CLIENT) -> Connection:
+    async def begin(self, link: Link, side: Side = Side.CLIENT, unfit: Reason | None = None) -> Connection:
         """The connection of the link begins, not established yet."""
         sock = link.client if side is Side.CLIENT else link.server
         owner = link.owner if side is Side.CLIENT else None
-        cookie = self.backend.begin(side, link.tuple4, cookie=cookie_of(sock), owner=owner)
+        cookie = self.backend.begin(side, link.tuple4, cookie=cookie_of(sock), owner=owner, unfit=unfit)
         self.capture.handle(self.backend.take_events())
         connection = self.capture._by_cookie[cookie]
         await self.settle()

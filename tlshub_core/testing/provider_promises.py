@@ -85,6 +85,17 @@ class ProviderPromises(ProviderHarness):
         self.run(self.folder, test)
 
     @opt_in("passthrough")
+    def test_the_peer_is_told_why_it_leaves_a_connection_alone(self) -> None:
+        async def test(pair: Pair) -> None:
+            told = {Reason.MPTCP: pairs.flows(40_001)[0], Reason.PASSTHROUGH: pairs.flows(40_002)[0]}
+            for reason, flow in told.items():
+                await _leave(pair, flow, reason)
+            expected = {flow.tuple: reason for reason, flow in told.items()}
+            assert pair.server_agent.left_for == expected, "the peer gives 'AgentContext.leave' the reason, too"
+
+        self.run(self.folder, test)
+
+    @opt_in("passthrough")
     def test_a_peer_that_does_not_leave_it_alone_refuses(self) -> None:
         async def test(pair: Pair) -> None:
             pair.server_agent.leaves = False
@@ -95,7 +106,7 @@ class ProviderPromises(ProviderHarness):
         self.run(self.folder, test)
 
 
-async def _leave(pair: Pair, flow: Flow) -> None:
+async def _leave(pair: Pair, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
     provider = pair.client
     assert isinstance(provider, LeavingProvider), "the spec has 'passthrough': the provider needs a method 'leave'"
-    await provider.leave(flow)
+    await provider.leave(flow, reason)

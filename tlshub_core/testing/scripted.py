@@ -9,7 +9,7 @@ from socket import AF_INET, AF_INET6, AddressFamily, socket
 
 from tlshub_core.pipeline.local import random_keys
 from tlshub_core.testing.options import NoOptions
-from tlshub_core.types.errors import Refused
+from tlshub_core.types.errors import Reason, Refused
 from tlshub_core.types.flow import Flow, Isns
 from tlshub_core.types.interfaces import AgentContext, Level, Pending, Probe
 from tlshub_core.types.keys import Cipher, FlowKeys
@@ -32,7 +32,8 @@ class Script:
 class ScriptedProvider:
     """A KeyProvider; `steps` is what was called, `given` all keys that were handed over.
 
-    `refused` has the cookies of flows of which it said that the peer refused. A flow keeps the script it began with.
+    `refused` has the cookies of flows of which it said that the peer refused, `told` why a peer was to leave one alone.
+    A flow keeps the script it began with.
     """
 
     def __init__(self, agent: AgentContext, script: Script | None = None) -> None:
@@ -40,6 +41,7 @@ class ScriptedProvider:
         self.steps: list[str] = []
         self.given: list[FlowKeys] = []
         self.refused: set[int] = set()
+        self.told: list[Reason] = []
 
     async def probe(self) -> Probe:
         """Always ready."""
@@ -51,10 +53,11 @@ class ScriptedProvider:
     async def stop(self) -> None:
         """Nothing to stop."""
 
-    async def leave(self, flow: Flow) -> None:
+    async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
         """As the script says, with what it says of `prepare`; nothing is asked."""
         script = self.script
         self.steps.append("leave")
+        self.told.append(reason)
         await _wait(script.wait)
         if script.prepare_error is not None:
             raise script.prepare_error

@@ -46,6 +46,10 @@ class Reason(Enum):
     CLOSED = "closed"
 
 
+# Why a client's socket can take no TLS while its other end waits; of one in repair mode that has begun long ago.
+UNFIT = frozenset({Reason.MPTCP, Reason.KERNEL_SOCKET})
+
+
 class TlshubError(Exception):
     """Base of every error that the core raises on purpose."""
 

@@ -12,6 +12,7 @@ from socket import socket
 from typing import Protocol, TypeVar, runtime_checkable
 
 from tlshub_core.types.capture import CaptureEvent, CaptureSettings, FlowKept, RuleSet, State
+from tlshub_core.types.errors import Reason
 from tlshub_core.types.events import Event
 from tlshub_core.types.flow import Address, Flow, Isns, Mode, Pod, Side, Tuple4
 from tlshub_core.types.keys import Cipher, FlowKeys
@@ -92,8 +93,11 @@ class AgentContext(Protocol):
         `unless`: also where the connection is here, and in one of these states.
         """
 
-    async def leave(self, tuple4: Tuple4) -> None:
-        """Promise to the peer that this tuple, server's side, is left alone; raises Refused if its rule has it held."""
+    async def leave(self, tuple4: Tuple4, reason: Reason = Reason.PASSTHROUGH) -> None:
+        """Promise to the peer that this tuple, server's side, is left alone; raises Refused if its rule has it held.
+
+        `reason`: the peer's application speaks TLS itself, or one of UNFIT, which no rule takes that requires TLS.
+        """
 
     def emit(self, event: Event) -> None:
         """Hand an event to the sinks; never blocks."""
@@ -135,9 +139,10 @@ class KeyProvider(Protocol):
 class LeavingProvider(Protocol):
     """A key provider that can also agree with the peer to leave a flow alone; its spec has `passthrough`."""
 
-    async def leave(self, flow: Flow) -> None:
+    async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
         """Returns once the peer promised that its end is in clear, or will be; raises Refused or Unavailable.
 
+        The peer's provider is told the reason, PASSTHROUGH or one of UNFIT, and gives it to `AgentContext.leave`.
         Nothing may have been asked for that flow. After a failure the peer's end may be in clear, and is never TLS.
         """
 
@@ -279,10 +284,11 @@ class CaptureBackend(Protocol):
     def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
         """A server-side flow with that tuple is ASKED: one that is here (its state before), or one to come."""
 
-    def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
-        """A server-side flow with that tuple, NEW and here, or one to come until then, goes CLEAR.
+    def leave(self, tuple4: Tuple4, deadline_ns: int, reason: Reason = Reason.PASSTHROUGH) -> bool:
+        """A server-side flow with that tuple, NEW and here, or one to come until then, goes CLEAR, told by that reason.
 
-        False where its rule has no passthrough, or where it was promised otherwise: then nothing changes.
+        False where its rule has no passthrough (for a reason of UNFIT: where it does not prefer), or where it was
+        promised otherwise: then nothing changes.
         """
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:

@@ -16,6 +16,7 @@ from tlshub_core.api import (
     FlowKept,
     Mode,
     Probe,
+    Reason,
     RuleSet,
     Side,
     State,
@@ -48,10 +49,10 @@ class KernelBackend(Attaching):
         assert self._verdicts is not None
         return self._verdicts.expect(tuple4, deadline_ns)
 
-    def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
+    def leave(self, tuple4: Tuple4, deadline_ns: int, reason: Reason = Reason.PASSTHROUGH) -> bool:
         """See `CaptureBackend`."""
         assert self._verdicts is not None
-        return self._verdicts.leave(tuple4, deadline_ns)
+        return self._verdicts.leave(tuple4, deadline_ns, reason)
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """See `CaptureBackend`."""

@@ -43,6 +43,7 @@ _REASONS = {
     8: Reason.REPAIR,
     9: Reason.KERNEL_SOCKET,
 }
+NUMBERS = {reason: number for number, reason in _REASONS.items()}
 
 
 def _seen(cookie: int, time_ns: int, data: bytes) -> FlowSeen:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from tlshub_capture_bpf import layout
+from tlshub_capture_bpf import decoding, layout
 from tlshub_capture_bpf.calls import Call
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.programs import MOVE, Programs
-from tlshub_core.api import Address, Mode, Side, State, Tuple4
+from tlshub_core.api import Address, Mode, Reason, Side, State, Tuple4
 
 NEVER_ANSWERED = 0
 BLOCKS = 2**14 // 16 + 1  # of a full record, as `find_worn` counts
@@ -43,9 +43,10 @@ class Verdicts(Moving):
         context = layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0)
         return _STATES[layout.PROMISE.unpack(self._promise(context))[2]]
 
-    def leave(self, tuple4: Tuple4, deadline_ns: int) -> bool:
-        """The peer's application speaks TLS itself."""
-        context = layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, 0)
+    def leave(self, tuple4: Tuple4, deadline_ns: int, reason: Reason) -> bool:
+        """The peer's application speaks TLS itself, or its socket can take none."""
+        number = decoding.NUMBERS[reason]
+        context = layout.PROMISE.pack(layout.pack_tuple(tuple4, Side.SERVER), deadline_ns, 0, number)
         return bool(layout.PROMISE.unpack(self._leave(context))[2] == State.CLEAR)
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:

@@ -124,14 +124,15 @@ async def connect(client: Half, server: Half, link: Link) -> None:
     held = not client.backend.warm_peers.get(link.tuple4.server)
     client.backend.begin(Side.CLIENT, link.tuple4, cookie=ours, owner=link.owner)
     if held:
-        await _until(lambda: client.backend.table[ours].state >= State.ARMED)
+        await until(lambda: client.backend.table[ours].state >= State.ARMED)
     server.backend.begin(Side.SERVER, link.tuple4, cookie=theirs)
     for half, cookie in ((server, theirs), (client, ours)):
         half.backend.establish(cookie, ISNS)
     server.backend.own(theirs, Owner(pid=link.owner.pid, fd=link.server.fileno(), inode=0, comm="test"))
-    await _until(lambda: client.backend.table[ours].state is server.backend.table[theirs].state is State.OPEN)
+    await until(lambda: client.backend.table[ours].state is server.backend.table[theirs].state is State.OPEN)
 
 
-async def _until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns when it holds."""
     while not condition():  # noqa: ASYNC110 - what a kernel would do, at its own time
         await asyncio.sleep(0.001)

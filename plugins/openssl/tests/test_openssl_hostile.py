@@ -69,9 +69,9 @@ async def test_a_newer_version_is_answered(nodes: Nodes, dialled: Dialled) -> No
     pair = nodes()
     await pair.start()
     async with dialled(pair) as channel:
-        channel.engine.write(b"\x00\x18\x04\x63" + FLOW.bytes + b"more")
+        channel.engine.write(b"\x00\x18\x05\x63" + FLOW.bytes + b"more")
         channel._flush()
-        detail = "version 4 is newer than this agent, which knows version 3"
+        detail = "version 5 is newer than this agent, which knows version 4"
         assert await channel.receive() == [Refuse(flow=FLOW, reason=Reason.UNSUPPORTED_VERSION, detail=detail)]
         channel.send(frames.Secure(flow=FLOW, tuple4=pairs.flows(40_001)[0].tuple, provider="openssl",
                                    nonce=bytes(32), ciphers=(9, 51)))  # fmt: skip

@@ -17,14 +17,15 @@ from tlshub_core.peering.frames import Leave, Left, Refuse
 from tlshub_core.testing import pair as pairs
 from tlshub_core.testing.exchanges import agreed, plain
 from tlshub_core.testing.pair import Pair
+from tlshub_core.types.errors import UNFIT
 
 Nodes = Callable[..., Pair]
 Dialled = Callable[[Pair], AbstractAsyncContextManager[Channel]]
 
 
-async def leave(pair: Pair, flow: Flow) -> None:
+async def leave(pair: Pair, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
     assert isinstance(pair.client, LeavingProvider)
-    await pair.client.leave(flow)
+    await pair.client.leave(flow, reason)
 
 
 async def test_both_leave_it_alone_and_nothing_was_asked(nodes: Nodes) -> None:
@@ -36,6 +37,15 @@ async def test_both_leave_it_alone_and_nothing_was_asked(nodes: Nodes) -> None:
     assert (pair.server_agent.expected, pair.client_agent.states) == ([], {})
     one, two = await agreed(pair, *pairs.flows(40_002))
     assert plain(one) == plain(two)
+
+
+@pytest.mark.parametrize("reason", [Reason.PASSTHROUGH, *sorted(UNFIT, key=lambda reason: reason.value)])
+async def test_the_other_node_is_told_why(nodes: Nodes, reason: Reason) -> None:
+    pair = nodes()
+    await pair.start()
+    flow = pairs.flows(40_001)[0]
+    await leave(pair, flow, reason)
+    assert pair.server_agent.left_for == {flow.tuple: reason}
 
 
 async def test_a_node_whose_rule_does_not_say_so_refuses(nodes: Nodes) -> None:

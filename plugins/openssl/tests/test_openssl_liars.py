@@ -58,10 +58,11 @@ async def test_a_tuple_of_others(nodes: Nodes, client: str, why: str) -> None:
         assert pair.server_agent.expected == []
         ours, theirs = await prepared(pair, *pairs.flows(40_001))
         assert refused(await liars.asked(channel, liars.secure(question))) == (Reason.NOT_YOURS, why)
-        channel.send(Leave(flow=uuid4(), tuple4=question))
-        (answer,) = await channel.receive()
-        assert isinstance(answer, Refuse)
-        assert (answer.reason, pair.server_agent.left) == (Reason.NOT_YOURS, [])
+        for reason in (Reason.PASSTHROUGH, Reason.MPTCP):
+            channel.send(Leave(flow=uuid4(), tuple4=question, reason=reason))
+            (answer,) = await channel.receive()
+            assert isinstance(answer, Refuse)
+            assert (answer.reason, pair.server_agent.left) == (Reason.NOT_YOURS, [])
         assert plain(await ours.keys(ISNS, None)) == plain(await theirs.keys(ISNS, None))
 
 

@@ -59,7 +59,7 @@ def raw(channel: Channel, data: bytes) -> None:
     ("data", "message"),
     [
         (b"SSH-2.0-x\r\n", "speaks another protocol: a frame of 21331 bytes"),
-        (b"\x00\x18\x04\x04" + bytes(20), "did not begin with a welcome"),
+        (b"\x00\x18\x05\x04" + bytes(20), "did not begin with a welcome"),
         (b"", "closed the connection"),
     ],
 )
@@ -120,7 +120,7 @@ async def test_the_end_of_the_connection_is_no_answer(nodes: Nodes) -> None:
 async def test_strange_flows_and_versions_leave_the_session_alone(nodes: Nodes) -> None:
     async def script(channel: Channel) -> None:
         first = await asked(channel)
-        raw(channel, b"\x00\x14\x04\x63" + first.flow.bytes)
+        raw(channel, b"\x00\x14\x05\x63" + first.flow.bytes)
         second = (await channel.receive())[0]
         assert isinstance(second, Secure)
         channel.send(ready(first, 51))

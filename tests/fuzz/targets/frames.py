@@ -26,6 +26,7 @@ FRAMES = (
     Refuse(flow=frames.NO_FLOW, reason=Reason.PEER_UNVERIFIED, detail="ünicode"),
     Leave(flow=FLOW, tuple4=TUPLE),
     Leave(flow=FLOW, tuple4=TUPLE_6),
+    Leave(flow=FLOW, tuple4=TUPLE, reason=Reason.KERNEL_SOCKET),
     Left(flow=FLOW),
 )
 NEWER = b"\x00\x18" + bytes((frames.VERSION + 1, 99)) + FLOW.bytes + b"more"
@@ -48,7 +49,16 @@ def _one(data: bytes) -> Iterable[str]:
     got, seen = _fed(stream, step)
     assert (seen is None) == (fault is None), f"cut every {step} bytes: {seen}; by its lengths: {fault}"
     assert got == whole[: len(got)] and (fault or len(got) == len(whole)), f"cut every {step} bytes: {got}, not {whole}"
-    return {"again" if isinstance(frame, Secure) and frame.again else type(frame).__name__.lower() for frame in got}
+    return {_kind(frame) for frame in got}
+
+
+def _kind(frame: Frame) -> str:
+    """Of two that are one type here, by what sets them apart on the wire."""
+    if isinstance(frame, Secure) and frame.again:
+        return "again"
+    if isinstance(frame, Leave) and frame.reason is not Reason.PASSTHROUGH:
+        return "unfit"
+    return type(frame).__name__.lower()
 
 
 def _fed(stream: bytes, step: int) -> tuple[list[Frame], FrameError | None]:

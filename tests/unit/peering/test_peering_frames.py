@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tlshub_core.peering import frames, tuples
 from tlshub_core.peering.decoder import FrameDecoder
 from tlshub_core.peering.frames import Foreign, FrameError, Leave, Left, Ready, Refuse, Secure, Sendable, Welcome
-from tlshub_core.types.errors import Reason
+from tlshub_core.types.errors import UNFIT, Reason
 from tlshub_core.types.flow import Tuple4
 
 FLOW = UUID(int=7)
@@ -38,7 +38,7 @@ secures = st.builds(
 )
 readies = st.builds(Ready, flow=st.uuids(), nonce=nonces, cipher=numbers)
 refusals = st.builds(Refuse, flow=st.uuids(), reason=st.sampled_from(Reason), detail=printable)
-leaves = st.builds(Leave, flow=st.uuids(), tuple4=v4 | v6)
+leaves = st.builds(Leave, flow=st.uuids(), tuple4=v4 | v6, reason=st.sampled_from([Reason.PASSTHROUGH, *UNFIT]))
 lefts = st.builds(Left, flow=st.uuids())
 any_frame = secures | readies | refusals | leaves | lefts | st.just(Welcome())
 
@@ -107,7 +107,8 @@ def test_short_bodies_are_refused(frame: Sendable, cut: int) -> None:
         (b"\x00\x04\x02\x04", "a 'welcome' frame of version 2"),
         (b"\x00\x15\x02\x07" + bytes(17), "a 'again' frame of version 2"),
         (b"\x00\x15\x01\x06" + bytes(17), "a 'left' frame of version 1"),
-        (b"\x00\x04\x04\x04", "a frame that ends too early"),
+        (b"\x00\x15\x02\x08" + bytes(17), "a 'unfit' frame of version 2"),
+        (b"\x00\x04\x05\x04", "a frame that ends too early"),
         (b"GET / HTTP/1.1\r\n", "a frame of 18245 bytes, 4 to 1024 are allowed"),
     ],
 )
@@ -128,6 +129,18 @@ def test_unknown_reason_is_still_a_refusal() -> None:
     body = FLOW.bytes + bytes((len(name),)) + name + b"\x00\x00"
     wire = (4 + len(body)).to_bytes(2, "big") + b"\x01\x03" + body
     assert FrameDecoder().feed(wire) == [Refuse(flow=FLOW, reason=Reason.PEER_REFUSED, detail=name.decode())]
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - UNFIT, key=lambda reason: reason.value))
+def test_no_other_reason_leaves_a_connection_alone(reason: Reason) -> None:
+    good = frames.encode(Leave(flow=FLOW, tuple4=TUPLE, reason=Reason.MPTCP))
+    name = reason.value.encode()
+    bad = good[: -len("mptcp") - 1] + bytes((len(name),)) + name
+    with pytest.raises(FrameError, match="for a reason that is none"):
+        FrameDecoder().feed(len(bad).to_bytes(2, "big") + bad[2:])
+    if reason is not Reason.PASSTHROUGH:  # which has a frame of its own
+        with pytest.raises(ValueError, match=f"'{reason.value}' is no reason"):
+            frames.encode(Leave(flow=FLOW, tuple4=TUPLE, reason=reason))
 
 
 def test_what_does_not_fit_is_not_encoded() -> None:

@@ -82,10 +82,13 @@ class TestAsksForNobody(Sound):
 
 class TestLeavesWithoutAWord(Sound):
     breaks = "test_a_flow_that_both_leave_alone_is_never_asked_for"
-    also = ("test_a_peer_that_does_not_leave_it_alone_refuses",)
+    also = (
+        "test_a_peer_that_does_not_leave_it_alone_refuses",
+        "test_the_peer_is_told_why_it_leaves_a_connection_alone",
+    )
 
     class Provider(DeterministicProvider):
-        async def leave(self, flow: Flow) -> None:
+        async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
             """Tells nobody."""
 
 
@@ -93,8 +96,16 @@ class TestLeavesWhatItAskedFor(Sound):
     breaks = "test_a_flow_that_both_leave_alone_is_never_asked_for"
 
     class Provider(DeterministicProvider):
-        async def leave(self, flow: Flow) -> None:
+        async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
             await self.running().ask(flow)
+            await super().leave(flow, reason)
+
+
+class TestLeavesForNoReason(Sound):
+    breaks = "test_the_peer_is_told_why_it_leaves_a_connection_alone"
+
+    class Provider(DeterministicProvider):
+        async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
             await super().leave(flow)
 
 
@@ -102,8 +113,8 @@ class TestLeavesAgainstThePeersWill(Sound):
     breaks = "test_a_peer_that_does_not_leave_it_alone_refuses"
 
     class Provider(DeterministicProvider):
-        async def leave(self, flow: Flow) -> None:
+        async def leave(self, flow: Flow, reason: Reason = Reason.PASSTHROUGH) -> None:
             try:
-                await super().leave(flow)
+                await super().leave(flow, reason)
             except Refused:
                 self.running().log.debug("never mind")

@@ -12,7 +12,7 @@ from tlshub_capture_bpf.layout import U32, U64
 from tlshub_capture_bpf.programs import PROBE, Programs
 from tlshub_core.api import Unsupported
 
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0  # a machine that is busy lets the child wait, and no agent should fail to start for that
 
 
 def check(programs: Programs) -> None:
@@ -54,4 +54,6 @@ def _await(child: int) -> None:
     if not pid or os.WIFSTOPPED(status):
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+    if not pid:
+        raise Unsupported(f"a held thread did not go on within {PATIENCE_S:.0f} s: the gate is refused")
     raise Unsupported("on this kernel a held thread is stopped, or its call fails: the gate is refused")

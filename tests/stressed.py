@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the JUnit file of a stress run: a table of what was done, how often and what happened, and the same as JSON."""
+"""Reads what the tests of a stress run reported: what was done, how often, what happened; as a table and as JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict
 
 TIMES = "times"  # the property in which a test says how often; what else it recorded is what happened
+LAST = "teardown"  # a test that never came to it ended with its machine
+
+
+class Phase(TypedDict):
+    """A line of `tests/lab/kit/reports.py`."""
+
+    test: str
+    phase: str
+    outcome: str
+    seconds: float
+    properties: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +42,43 @@ class Row:
 
 
 def main() -> int:
-    """stressed.py JUNIT JSON; returns 1 where a test failed or none ran."""
-    rows = [_row(case) for case in ElementTree.parse(sys.argv[1]).iter("testcase")]
-    Path(sys.argv[2]).write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    """stressed.py REPORTS JSON; returns 1 where a test failed or did not come to its end, or none ran."""
+    reports, out = Path(sys.argv[1]), Path(sys.argv[2])
+    rows = read(reports.read_text().splitlines()) if reports.exists() else []
+    out.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     _show(rows)
-    return 0 if rows and all(row.outcome != "failed" for row in rows) else 1
+    return 0 if rows and all(row.outcome in ("passed", "skipped") for row in rows) else 1
+
+
+def read(lines: Iterable[str]) -> list[Row]:
+    """A row for each test, in their order; a line is a phase of one."""
+    phases: dict[str, list[Phase]] = {}
+    for line in lines:
+        one: Phase = json.loads(line)
+        phases.setdefault(one["test"], []).append(one)
+    return [_row(test, said) for test, said in phases.items()]
+
+
+def _row(test: str, phases: Sequence[Phase]) -> Row:
+    file, _, name = test.partition("::")
+    found = {key: str(value) for key, value in phases[-1]["properties"].items()}
+    return Row(
+        what=name.removeprefix("test_").replace("_", " "),
+        file=Path(file).name,
+        times=int(found.pop(TIMES, "1")),
+        outcome=_outcome(phases),
+        seconds=round(sum(phase["seconds"] for phase in phases)),
+        found=found,
+    )
+
+
+def _outcome(phases: Sequence[Phase]) -> str:
+    outcomes = {phase["outcome"] for phase in phases}
+    if "failed" in outcomes:
+        return "failed"
+    if phases[-1]["phase"] != LAST:
+        return "cut short"
+    return "skipped" if "skipped" in outcomes else "passed"
 
 
 def _show(rows: Sequence[Row]) -> None:
@@ -43,24 +86,6 @@ def _show(rows: Sequence[Row]) -> None:
     wide, often = (max(len(line[column]) for line in table) for column in (0, 1))
     for what, times, happened in table:
         print(f"{what:<{wide}}  {times:>{often}}  {happened}")
-
-
-def _row(case: ElementTree.Element) -> Row:
-    said = {one.get("name", ""): one.get("value", "") for one in case.iter("property")}
-    return Row(
-        what=case.get("name", "").removeprefix("test_").replace("_", " "),
-        file=case.get("classname", "").rpartition(".")[2] + ".py",
-        times=int(said.pop(TIMES, "1")),
-        outcome=_outcome(case),
-        seconds=round(float(case.get("time", "0"))),
-        found=said,
-    )
-
-
-def _outcome(case: ElementTree.Element) -> str:
-    if case.find("failure") is not None or case.find("error") is not None:
-        return "failed"
-    return "skipped" if case.find("skipped") is not None else "passed"
 
 
 if __name__ == "__main__":

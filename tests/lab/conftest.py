@@ -14,6 +14,7 @@ import pytest
 _CHECKOUT = Path(__file__).parents[2]
 sys.path[:0] = [str(_CHECKOUT), str(_CHECKOUT / "lab")]
 
+from tests.lab.kit import reports  # noqa: E402
 from tests.lab.kit.node import Node, both  # noqa: E402
 from tests.lab.kit.pins import detach  # noqa: E402
 from tests.lab.kit.ports import Ports  # noqa: E402
@@ -41,6 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Why it failed, at once: a machine that dies later takes the summary with it."""
+    reports.note(report)
     if report.failed:
         print(f"\n{report.longreprtext}", flush=True)
 

@@ -17,7 +17,7 @@ from tests.lab.kit.stress import times
 from tests.lab.kit.talk import payload
 from tests.lab.kit.wire import Wire
 
-AT_ONCE, IN_A_ROW = times(100, 10_000), times(60, 100_000)
+AT_ONCE, IN_A_ROW = times(100, 10_000), 4 * times(15, 25_000)
 SECONDS = 60 * float(os.environ.get("LAB_MINUTES", 600))  # connections in a row end after that, however many they were
 KILOBYTES_EACH, MEGABYTES_MORE = 24, 8  # of an agent for one that is open; for all that are over, together
 WARM = times(10, 50)  # of each client, before the memory is looked at

@@ -4,8 +4,17 @@
 from __future__ import annotations
 
 import os
+from math import inf
 
 
 def times(sample: int, stress: int) -> int:
-    """`sample`, or where LAB_STRESS is set, that many times `stress`; raises ValueError where it is no number."""
-    return int(factor) * stress if (factor := os.environ.get("LAB_STRESS")) else sample
+    """`sample`, or where LAB_STRESS is set, that many times `stress`, once at least; a part of it will do, as 0.01.
+
+    Raises ValueError where LAB_STRESS is no number above 0.
+    """
+    if not (text := os.environ.get("LAB_STRESS")):
+        return sample
+    factor = float(text)
+    if not 0 < factor < inf:
+        raise ValueError(f"LAB_STRESS is '{text}', a number above 0 is needed")
+    return max(1, round(factor * stress))

@@ -13,7 +13,7 @@ from tlshub_core.doctor.check import Check, checked, failed, ok, text, warning
 from tlshub_core.types.interfaces import Probe
 
 TESTED = (6, 1)
-OLDEST = (5, 6)  # the first with pidfd_getfd
+OLDEST = (5, 17)  # the first with bpf_loop, which programs of either backend call (bpf/tests/test_bpf_oldest.py)
 
 _PIDFD_GETFD = 438  # asm-generic/unistd.h, the same number on all architectures but alpha
 _SYMBOLS = ("bpf_trampoline_link_prog", "security_socket_sendmsg")
@@ -37,7 +37,7 @@ def release(name: str) -> Probe:
         return warning(f"cannot tell from the release '{name}'")
     found = (int(numbers[1]), int(numbers[2]))
     if found < OLDEST:
-        return failed(f"'{name}' is older than 5.6", "boot a kernel 6.1 or newer")
+        return failed(f"'{name}' is older than 5.17, and has not what the programs call", "boot a kernel 6.1 or newer")
     if found < TESTED:
         return warning(f"'{name}' is older than 6.1, the oldest that is tested", "boot a kernel 6.1 or newer")
     return ok(f"'{name}'")
@@ -87,5 +87,5 @@ def pidfd_getfd() -> Probe:
     if found == errno.EBADF:
         return ok("the kernel has it")
     if found == errno.ENOSYS:
-        return failed("the kernel does not have it", "boot a kernel 5.6 or newer, or allow it in the container")
+        return failed("the kernel does not have it", "boot a kernel 6.1 or newer, or allow it in the container")
     return warning(f"cannot tell as this user: it says '{os.strerror(found)}'", "allow it in the container's seccomp")

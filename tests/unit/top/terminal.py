@@ -14,14 +14,15 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyte
 
 MAIN = "from tlshub_core.cli.main import main; main()"
-LEAVE_S, PATIENCE_S = 30.0, 60.0
+LEAVE_S, PATIENCE_S = 30.0, 120.0  # an emulated machine takes long to start it
+NOTHING: Mapping[str, str] = {}
 SCREEN_ON, SCREEN_OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 CURSOR_OFF, CURSOR_ON = b"\x1b[?25l", b"\x1b[?25h"
 
@@ -29,14 +30,13 @@ CURSOR_OFF, CURSOR_ON = b"\x1b[?25l", b"\x1b[?25h"
 class Shown:
     """The process and its terminal; `raw` is all that it ever wrote."""
 
-    def __init__(self, socket: Path, words: tuple[str, ...], code: str, size: tuple[int, int]) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], size: tuple[int, int]) -> None:
         self._ours, self._theirs = pty.openpty()
         self.raw, self._screen = b"", pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self.resize(*size)
         self._before = termios.tcgetattr(self._theirs)
-        command = [sys.executable, "-c", code, "top", "--socket", str(socket), "--interval", "0.2", *words]
-        environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
+        inherited = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
         self.process = subprocess.Popen(
             command,
             stdin=self._theirs,
@@ -44,7 +44,7 @@ class Shown:
             stderr=self._theirs,
             start_new_session=True,
             preexec_fn=self._control,
-            env={**environment, "TERM": "xterm"},
+            env={**inherited, "TERM": "xterm", **environment},
         )
 
     def _control(self) -> None:
@@ -67,6 +67,16 @@ class Shown:
     def text(self) -> str:
         """The same."""
         return "\n".join(self.lines())
+
+    def colours(self, word: str) -> set[str]:
+        """Those in which it is shown now, by pyte's names: 'default' where there is none."""
+        places = [
+            (row, column)
+            for row, line in enumerate(self._screen.display)
+            for found in re.finditer(word, line)
+            for column in range(*found.span())
+        ]
+        return {self._screen.buffer[row][column].fg for row, column in places}
 
     def read(self, seconds: float) -> bool:
         """Take what it wrote; false where it wrote nothing in that time."""
@@ -122,9 +132,17 @@ class Shown:
 
 
 @contextmanager
-def shown(socket: Path, *words: str, code: str = MAIN, size: tuple[int, int] = (80, 24)) -> Iterator[Shown]:
-    """Run it, columns by rows."""
-    terminal = Shown(socket, words, code, size)
+def shown(
+    socket: Path,
+    *words: str,
+    code: str = MAIN,
+    size: tuple[int, int] = (80, 24),
+    by: Sequence[str] = (),
+    environment: Mapping[str, str] = NOTHING,
+) -> Iterator[Shown]:
+    """Run it, columns by rows; `by` is what it is started by."""
+    command = [*by, sys.executable, "-c", code, "top", "--socket", str(socket), "--interval", "0.2", *words]
+    terminal = Shown(command, environment, size)
     try:
         yield terminal
     finally:

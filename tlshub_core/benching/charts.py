@@ -12,6 +12,7 @@ from tlshub_core.benching.marks import SIGNS, Scale, scale, sign, tag, text
 WIDTH, HEIGHT = 440.0, 270.0
 LEFT, RIGHT, TOP, BOTTOM = 78.0, 16.0, 34.0, 34.0
 ROW, NAMES, ASIDE = 30.0, 110.0, 3.0
+TALL, WIDE = 24.0, 58.0  # room for what is written at a value, below each other and side by side
 Written = Callable[[float], str]
 
 
@@ -56,7 +57,7 @@ def bounds(one: Interval, written: Written) -> str:
 
 
 def _grid(values: Scale, written: Written) -> Iterator[str]:
-    for tick in values.ticks():
+    for tick in values.ticks(TALL):
         y = values.place(tick)
         yield tag("path", d=f"M{LEFT} {y:.1f}H{WIDTH - RIGHT}", class_="grid")
         yield tag("text", text(written(tick)), x=f"{LEFT - 6}", y=f"{y + 4:.1f}", class_="right")
@@ -81,7 +82,7 @@ def ranges(chart: Ranges) -> str:
     every = [value for row in chart.rows.values() for one in row for value in (one.low, one.median)]
     values, bottom = scale(every, NAMES, WIDTH - RIGHT), TOP + ROW * len(chart.rows)
     inner = []
-    for tick in values.ticks():
+    for tick in values.ticks(WIDE):
         x = values.place(tick)
         inner.append(tag("path", d=f"M{x:.1f} {TOP}V{bottom}", class_="grid"))
         inner.append(tag("text", text(chart.written(tick)), x=f"{x:.1f}", y=f"{bottom + 18}", class_="middle"))

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import floor, log10
+from itertools import pairwise
+from math import ceil, floor, log10
 
 SIGNS = 7  # a colour and a shape each: on paper without colours the shapes are left
-MOST_TICKS = 7
 # Of each power of ten, ever finer.
 _STEPS = ((1,), (1, 2, 5), (1, 2, 3, 5, 7), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
 _SHAPES = ("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z", "M-4-4h8v8h-8z", "M0-5l5 9h-10z", "M0-5l5 5-5 5-5-5z",
@@ -51,15 +51,18 @@ class Scale:
         share = (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
         return self.start + share * (self.end - self.start)
 
-    def ticks(self) -> list[float]:
-        """Round values within, as many as are not too many to be read."""
+    def ticks(self, apart: float) -> list[float]:
+        """Round values within, as many as are that far from each other, so that what is written at them can be read."""
+        for steps in reversed(_STEPS):
+            found = self._within(steps)
+            if all(abs(self.place(one) - self.place(next_one)) >= apart for one, next_one in pairwise(found)):
+                return found
+        return self._within((1,))[:: ceil(apart / abs(self.place(10.0) - self.place(1.0)))]
+
+    def _within(self, steps: Sequence[float]) -> list[float]:
         powers = range(floor(log10(self.low)), floor(log10(self.high)) + 1)
-        found: list[float] = []
-        for steps in _STEPS:
-            values = [step * 10.0**power for power in powers for step in steps]
-            within = [value for value in values if self.low <= value <= self.high]
-            found = within if not found or len(within) <= MOST_TICKS else found
-        return found
+        values = [step * 10.0**power for power in powers for step in steps]
+        return [value for value in values if self.low <= value <= self.high]
 
 
 def scale(values: Iterable[float], start: float, end: float) -> Scale:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.benching.sample import CONCURRENCY, COSTS, ENVIRONMENT, SIZES, result
 from tlshub_core.benching import table
-from tlshub_core.benching.charts import Lines, lines
+from tlshub_core.benching.charts import TALL, WIDE, Lines, lines
 from tlshub_core.benching.intervals import Interval
 from tlshub_core.benching.marks import scale, tag
 from tlshub_core.benching.report import html
@@ -88,14 +89,15 @@ def test_attributes_are_what_they_were(value: str) -> None:
     assert [one or "" for one in seen] == [value]
 
 
-@given(st.lists(st.floats(1e-3, 1e12), min_size=1, max_size=9))
-def test_every_value_has_its_place_and_the_ticks_are_within(values: list[float]) -> None:
-    found = scale(values, 200, 10)
+@given(st.lists(st.floats(1e-3, 1e12), min_size=1, max_size=9), st.sampled_from([TALL, WIDE]))
+def test_every_value_has_its_place_and_the_ticks_can_be_read(values: list[float], apart: float) -> None:
+    found = scale(values, 310, 10)
     places = [found.place(value) for value in sorted(values)]
-    assert places == sorted(places, reverse=True) and all(10 <= place <= 200 for place in places)
-    ticks = found.ticks()
+    assert places == sorted(places, reverse=True) and all(10 <= place <= 310 for place in places)
+    ticks = found.ticks(apart)
     assert all(found.low <= tick <= found.high for tick in ticks) and ticks == sorted({*ticks})
     assert len(ticks) > 1
+    assert all(found.place(one) - found.place(two) >= apart * 0.999 for one, two in pairwise(ticks))
 
 
 def test_a_value_that_lacks_is_left_out_and_half_and_double_are_as_far() -> None:

@@ -56,6 +56,12 @@ def test_links_to_source_files_lead_to_pages_of_them(site: Path) -> None:
     assert "tlshub_core/pipeline/ktls.py" in (site / "tlshub_core/pipeline/index.html").read_text()
 
 
+def test_no_page_is_listed_twice(site: Path) -> None:
+    (listed,) = re.findall(r'<div class="wy-menu.*?</div>', (site / "index.html").read_text(), re.DOTALL)
+    links = re.findall(r'href="([^"#]+)"', listed)
+    assert len(links) > 20 and len(links) == len(set(links)), sorted(links)
+
+
 def test_a_page_that_mkdocs_warns_of_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     staged = site_of_pages.stage
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus that fetches from one port, and the events that it sees the effects of."""
+"""A real Prometheus that fetches from some addresses, and the events that it sees the effects of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,12 @@ from tests.unit.events.sinks_for_tests import settled, wait_until
 from tlshub_core.events.sinks import Sinks
 from tlshub_core.testing.pair import free_port
 
-SECONDS = 60  # under load, on a machine with little
+SECONDS = 120  # under load, on a machine with little
 _CONFIG = """
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+global: {{scrape_interval: {every_s}s, scrape_timeout: {every_s}s}}
 scrape_configs:
   - job_name: tlshub-capture
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+    static_configs: [{{targets: {targets}}}]
 """
 
 
@@ -66,10 +66,10 @@ class Prometheus:
 
 
 @contextmanager
-def running(binary: str, folder: Path, port: int) -> Iterator[Prometheus]:
-    """It fetches from that port meanwhile; its data and its log are in that folder."""
+def running(binary: str, folder: Path, targets: Sequence[str], every_s: int = 1) -> Iterator[Prometheus]:
+    """It fetches from these addresses meanwhile; its data and its log are in that folder."""
     config, own = folder / "prometheus.yml", Prometheus(free_port())
-    config.write_text(_CONFIG.format(port=port))
+    config.write_text(_CONFIG.format(targets=json.dumps(targets), every_s=every_s))
     command = [binary, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     command += [f"--web.listen-address=127.0.0.1:{own.port}", "--log.level=warn"]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     if binary is None:
         pytest.skip("'prometheus' is not installed: apt-get install prometheus")
     port = free_port()
-    with fed(port) as sinks, running(binary, tmp_path_factory.mktemp("prometheus"), port) as one:
+    with fed(port) as sinks, running(binary, tmp_path_factory.mktemp("prometheus"), [f"127.0.0.1:{port}"]) as one:
         wait_until(lambda: one.value(LATEST) == 1, SECONDS)
         feed(sinks)
         wait_until(lambda: one.value(LATEST) == 2, SECONDS)
@@ -66,6 +67,17 @@ def test_every_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, quer
         missing = set(query.labels) - set(series["metric"])
         assert not missing, f"'{query.panel}' names its lines by {sorted(missing)}, which its query does not have"
         assert series["value"][1] != "NaN"
+
+
+def test_names_are_by_the_conventions_of_prometheus(prometheus: Prometheus) -> None:
+    promtool = shutil.which("promtool")
+    assert promtool is not None, "it comes with 'prometheus'"
+    (up,) = prometheus.query("up")
+    served = text(int(up["metric"]["instance"].rpartition(":")[2]))
+    done = subprocess.run([promtool, "check", "metrics"], input=served, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    wrong = served.replace("tlshub_capture_reloads_total", "tlshub_capture_reloads")
+    assert subprocess.run([promtool, "check", "metrics"], input=wrong, capture_output=True, text=True).returncode
 
 
 def test_a_query_that_is_wrong_fails(prometheus: Prometheus) -> None:

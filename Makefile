@@ -64,8 +64,8 @@ reference: ## docs/reference/*.md and docs/man, after a change of what plugins m
 docs: ## build/docs: all pages as HTML, which needs no network to be read
 	@$(BIN)/python docs/site_of_pages.py
 
-pictures: ## docs/pictures/top.svg, after a change of what 'top' shows
-	@$(BIN)/python docs/pictures/draw.py docs/pictures/top.svg
+pictures: ## docs/pictures/top.svg and report.svg, after a change of what 'top' and 'ctl report' show
+	@$(BIN)/python docs/pictures/draw.py docs/pictures
 
 check-docs: ## links, names of files, commands and configurations in every page
 	@$(BIN)/python docs/check.py

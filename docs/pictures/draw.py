@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes 'docs/pictures/top.svg': what 'top' shows of an agent with real connections and a real peer, all on loopback.
+"""Makes 'top.svg' and 'report.svg': what these show of an agent with real connections and a real peer, all on loopback.
 
 Its kernel is in memory (see `memory_agent.py`), so that it can be made anywhere.
 """
@@ -7,7 +7,6 @@ Its kernel is in memory (see `memory_agent.py`), so that it can be made anywhere
 from __future__ import annotations
 
 import asyncio
-import io
 import itertools
 import os
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from socket import socket
 
 from memory_agent import MemoryAgent
-from rich.console import Console
+from typescript import COLUMNS, lines, picture, said
 
 from tlshub_core.control.requests import Top
 from tlshub_core.pipeline import ktls
@@ -34,7 +33,7 @@ from tlshub_core.types.capture import Owner
 from tlshub_core.types.flow import Node, Pod, Side
 from tlshub_core.types.keys import FlowKeys
 
-WIDTH, HEIGHT = 118, 24
+HEIGHT = 24
 HERE, THERE, PRINTER, GONE = (f"127.0.0.{last}" for last in (1, 2, 3, 4))
 NODES = {"node-a": HERE, "node-b": THERE}
 ALONE = {"node-c": PRINTER, "node-d": GONE}  # no agent runs there
@@ -70,10 +69,10 @@ def main() -> int:
     """Make it."""
     ktls.install = install
     with tempfile.TemporaryDirectory() as folder:
-        view = asyncio.run(_viewed(Path(folder)))
-    console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
-    console.print(screen(view, WIDTH, HEIGHT))
-    console.save_svg(sys.argv[1], title="tlshub-capture top")
+        view, report = asyncio.run(_viewed(Path(folder)))
+    pictures = Path(sys.argv[1])
+    picture(screen(view, COLUMNS, HEIGHT), "tlshub-capture top", pictures / "top.svg")
+    picture(lines(report), "tlshub-capture ctl report", pictures / "report.svg")
     return 0
 
 
@@ -83,7 +82,8 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
     return now, now
 
 
-async def _viewed(folder: Path) -> View:
+async def _viewed(folder: Path) -> tuple[View, str]:
+    """What 'top' shows, and what 'ctl report' says when most connections have ended."""
     async with AsyncExitStack() as stack:
         agents = [await _agent(folder, stack, name) for name in _certified(folder)]
         links = [stack.enter_context(closing(Link.make(server))) for server in SERVERS]
@@ -95,7 +95,10 @@ async def _viewed(folder: Path) -> View:
         agents[0].begin(held, Side.CLIENT, _owner(held.client))  # whose SYN is on its way
         await _talk(links[:TALKING])
         now = await ask()
-        return View(sample=now, rates=between(before, now), controls=Controls())
+        for link in links:
+            agents[0].close(link, Side.CLIENT)
+        report = await said(["ctl", "--socket", str(folder / "node-a.sock"), "report"], folder / "typescript")
+        return View(sample=now, rates=between(before, now), controls=Controls()), report
 
 
 def _owner(sock: socket) -> Owner:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from contextlib import AsyncExitStack
 from pathlib import Path
-from socket import socket
+from socket import IPPROTO_TCP, TCP_INFO, socket
 
 from tlshub_core.config import load
 from tlshub_core.context import Context
@@ -32,6 +33,8 @@ from tlshub_core.testing.node import GATE_NS, ISNS, Link
 from tlshub_core.types import events
 from tlshub_core.types.capture import Owner
 from tlshub_core.types.flow import Pod, Side
+
+_COUNTS, _COUNTS_AT = struct.Struct("=QQ"), 120  # tcpi_bytes_acked and tcpi_bytes_received, <linux/tcp.h>
 
 
 class MemoryAgent:
@@ -93,6 +96,14 @@ class MemoryAgent:
         cookie = cookie_of(_end(link, side))
         self.backend.establish(cookie, ISNS)
         self.backend.own(cookie, owner, held=True)
+        self.capture.handle(self.backend.take_events())
+
+    def close(self, link: Link, side: Side) -> None:
+        """The program closes its socket there, which has carried what the kernel says of it."""
+        sock = _end(link, side)
+        info = sock.getsockopt(IPPROTO_TCP, TCP_INFO, _COUNTS_AT + _COUNTS.size)
+        acked, received = _COUNTS.unpack_from(info, _COUNTS_AT)
+        self.backend.close(cookie_of(sock), sent=acked, received=received)
         self.capture.handle(self.backend.take_events())
 
 

@@ -36,7 +36,9 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
     Raises Unavailable with the reason: bytes in clear are queued, the connection is not (or no more) established, the
     socket has another ULP, or the kernel has no KTLS. After a failure the socket must be refused.
     """
-    _expect_nothing_in_clear(sock)
+    if sock.getsockopt(IPPROTO_TCP, TCP_INFO, 1)[0] != TCP_ESTABLISHED:
+        raise Unavailable("the connection is not established any more", Reason.CLOSED)
+    _refuse_queued(sock)
     sent, received = keys.client_to_server, keys.server_to_client
     if side is Side.SERVER:
         sent, received = received, sent
@@ -44,6 +46,7 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
         sock.setsockopt(IPPROTO_TCP, TCP_ULP, b"tls")
         _set(sock, TLS_TX, keys, sent)
         tx_ns = time.monotonic_ns()
+        _refuse_queued(sock)  # a hold that stops processes keeps no call back that was on its way
         _set(sock, TLS_RX, keys, received)
         rx_ns = time.monotonic_ns()
     except OSError as error:
@@ -51,6 +54,11 @@ def install(sock: socket, keys: FlowKeys, side: Side) -> tuple[int, int]:
         raise Unavailable(f"the kernel refused KTLS: {error.strerror}", reason) from None
     _expect_no_padding(sock)
     return tx_ns, rx_ns
+
+
+def _refuse_queued(sock: socket) -> None:
+    if _INT.unpack(ioctl(sock, SIOCOUTQ, bytes(_INT.size)))[0]:
+        raise Unavailable("bytes in clear are queued for sending", Reason.CLEAR_BYTES_QUEUED)
 
 
 def change_sent(sock: socket, keys: FlowKeys) -> None:
@@ -66,13 +74,6 @@ def _expect_no_padding(sock: socket) -> None:
     """
     with suppress(OSError):
         sock.setsockopt(SOL_TLS, TLS_RX_EXPECT_NO_PAD, _INT.pack(1))
-
-
-def _expect_nothing_in_clear(sock: socket) -> None:
-    if sock.getsockopt(IPPROTO_TCP, TCP_INFO, 1)[0] != TCP_ESTABLISHED:
-        raise Unavailable("the connection is not established any more", Reason.CLOSED)
-    if _INT.unpack(ioctl(sock, SIOCOUTQ, bytes(_INT.size)))[0]:
-        raise Unavailable("bytes in clear are queued for sending", Reason.CLEAR_BYTES_QUEUED)
 
 
 def _set(sock: socket, direction: int, keys: FlowKeys, one: DirectionKeys) -> None:

@@ -146,6 +146,14 @@ def test_only_an_established_connection_takes_keys(state: int, link: Link) -> No
     assert recorder.calls == []
 
 
+def fill(link: Link) -> None:
+    """Until both buffers are full."""
+    link.client.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while link.client.send(bytes(65536)):
+            continue
+
+
 def test_a_real_socket_whose_peer_has_closed_is_refused(link: Link) -> None:
     link.server.close()
     link.client.recv(1)
@@ -155,13 +163,24 @@ def test_a_real_socket_whose_peer_has_closed_is_refused(link: Link) -> None:
 
 
 def test_clear_bytes_queued_on_a_real_socket_are_refused(link: Link) -> None:
-    link.client.setblocking(False)
-    with contextlib.suppress(BlockingIOError):  # both buffers are full
-        while link.client.send(bytes(65536)):
-            continue
+    fill(link)
     with pytest.raises(Unavailable) as caught:
         ktls.install(link.client, random_keys(Cipher.AES_GCM_128), Side.CLIENT)
     assert caught.value.reason is Reason.CLEAR_BYTES_QUEUED
+
+
+def test_bytes_that_were_queued_while_keys_were_installed_are_refused(link: Link) -> None:
+    class Late(Recorder):
+        def setsockopt(self, level: int, name: int, value: bytes | bytearray) -> None:
+            super().setsockopt(level, name, value)
+            if len(self.calls) == 2:
+                fill(link)
+
+    recorder = Late().on(link)
+    with pytest.raises(Unavailable) as caught:
+        install(recorder, random_keys(Cipher.AES_GCM_128), Side.CLIENT)
+    assert caught.value.reason is Reason.CLEAR_BYTES_QUEUED and len(recorder.calls) == 2
+    assert not any(any(buffer) for buffer in recorder.buffers)
 
 
 def test_this_kernels_word_on_a_real_socket(link: Link) -> None:

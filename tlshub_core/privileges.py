@@ -29,6 +29,7 @@ class Capability(IntEnum):
     """Those that the agent needs at some time; numbers of <linux/capability.h>."""
 
     DAC_READ_SEARCH = 2
+    KILL = 5
     SETPCAP = 8
     NET_BIND_SERVICE = 10
     NET_ADMIN = 12
@@ -40,11 +41,12 @@ class Capability(IntEnum):
     BPF = 39
 
 
-# Other users' sockets are listed and fetched, connections reset, rules swapped, all new memory is locked, and what is
-# started anew to take the agent's place gets its priority.
+# Other users' sockets are listed and fetched, connections reset, rules swapped, all new memory is locked, what is
+# started anew to take the agent's place gets its priority, and other users' processes that were stopped go on.
 RUNNING = frozenset(
     {
         Capability.DAC_READ_SEARCH,
+        Capability.KILL,
         Capability.SYS_PTRACE,
         Capability.NET_ADMIN,
         Capability.BPF,

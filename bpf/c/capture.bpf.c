@@ -2,6 +2,7 @@
 // One object, one concern in each header, in the order of a connection's way.
 #include "handshake.bpf.h"
 #include "gate.bpf.h"
+#include "stop.bpf.h"
 #include "egress.bpf.h"
 #include "options.bpf.h"
 #include "inq.bpf.h"

@@ -2,6 +2,7 @@
 // For the backend 'libbpf': the few kernel types that the programs touch, with the few members they read; CO-RE finds the
 // real offsets when the object is loaded. Our own declarations, because a generated vmlinux.h is 100,000 lines of which these are 60.
 #pragma once
+#include <asm/ptrace.h>
 #include <linux/bpf.h>
 #include <linux/types.h>
 #include <bpf/bpf_core_read.h>
@@ -76,7 +77,7 @@ struct tcp_sock {
     u64 bytes_received, bytes_acked;
 };
 struct inode { unsigned short i_mode; unsigned long i_ino; };
-struct file { unsigned int f_flags; struct inode *f_inode; };
+struct file { unsigned int f_flags; struct inode *f_inode; void *private_data; };
 struct socket { struct file *file; struct sock *sk; const struct proto_ops *ops; };
 struct iovec { void *iov_base; __kernel_size_t iov_len; };
 struct iov_iter { u8 iter_type; __kernel_size_t iov_offset, count; union { const struct iovec *iov; void *ubuf; }; };

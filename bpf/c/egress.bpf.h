@@ -55,6 +55,13 @@ static __always_inline bool proves(struct __sk_buff *skb, struct flow *f, u64 co
     return false;
 }
 
+// Where calls are not kept back, what is queued on a KTLS socket need not be records: the state tells.
+static __always_inline bool only_stops(void)
+{
+    struct settings *c = config();
+    return c && c->stops;
+}
+
 SEC("cgroup_skb/egress")
 int wall(struct __sk_buff *skb)
 {
@@ -71,7 +78,7 @@ int wall(struct __sk_buff *skb)
     if (f && state == SK_SYN_SENT && (f->state == REFUSED || (f->syn_held && f->state < ARMED)))
         return 0;
     struct segment s = segment_of(skb);
-    return s.tcp && (!s.payload || tx_installed(tp));
+    return s.tcp && (!s.payload || (tx_installed(tp) && !(f && only_stops())));
 }
 
 SEC("cgroup_skb/ingress")

@@ -8,7 +8,7 @@ enum state { NEW = 1, ASKED, ARMED, INSTALLING, OPEN, REFUSED, CLEAR };
 enum side { CLIENT = 1, SERVER = 2 };
 enum call { RECEIVES, SENDS, SHUTS_DOWN }; // into a held socket
 enum mode { BYPASS, OBSERVE, PREFER, REQUIRE };
-enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL, PASSTHROUGH, NOT_TLS, UNATTENDED, REPAIR, KERNEL_SOCKET };
+enum reason { DEADLINE = 1, MPTCP, SIMULTANEOUS_OPEN, TABLE_FULL, PASSTHROUGH, NOT_TLS, UNATTENDED, REPAIR, KERNEL_SOCKET, NOT_HELD };
 enum first { TLS_FIRST = 1, OTHER_FIRST };
 
 struct address { u64 word[2]; }; // network byte order, IPv4 as IPv4-mapped IPv6
@@ -42,7 +42,8 @@ struct settings {
     u64 agent_since;
     u64 life, unattended; // which agent this is; which one is dead, and nobody came for long
     u64 guard; // the process that is at work since an agent died
-    u64 reserve[5];
+    u64 stops; // whether processes are stopped, since no call can be kept back
+    u64 reserve[4];
 };
 
 // Decisions of the programs alone, and how many of these an agent has reported; `since`: when the agent before ended.

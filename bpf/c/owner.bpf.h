@@ -97,22 +97,29 @@ int BPF_PROG(receive_all)
     return 0;
 }
 
+// Whoever has the descriptor may be kept from it for so long: a held call's time starts no earlier than here, and so does
+// the time for the install.
+static __always_inline void begin_install(struct flow *f, const struct settings *c)
+{
+    u64 soonest = bpf_ktime_get_ns() + c->gate_ns;
+    if (f->deadline < soonest || f->state == ARMED)
+        f->deadline = soonest;
+}
+
 // accept() grafts the new socket before it returns the descriptor; the hook's arguments have not changed for years, while
-// inet_csk_accept's have. A held call's time starts no earlier than here, and so does the time for the install.
+// inet_csk_accept's have.
 SEC("fentry/security_sock_graft")
 int BPF_PROG(grafted, struct sock *sk, struct socket *parent)
 {
     struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
     if (!tp || !marked(tp))
         return 0;
-    u64 cookie = bpf_get_socket_cookie(sk), soonest;
+    u64 cookie = bpf_get_socket_cookie(sk);
     struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     struct settings *c = config();
     if (!f || !c)
         return 0;
-    soonest = bpf_ktime_get_ns() + c->gate_ns;
-    if (f->deadline < soonest || f->state == ARMED)
-        f->deadline = soonest;
+    begin_install(f, c);
     u32 tid = bpf_get_current_pid_tgid();
     struct grafted a = { .cookie = cookie, .inode = BPF_CORE_READ(parent, file, f_inode, i_ino) };
     bpf_map_update_elem(MAP(accepting), &tid, &a, BPF_ANY);

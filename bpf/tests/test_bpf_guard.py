@@ -55,7 +55,7 @@ def settings_of(backend: LibbpfBackend) -> tuple[int, ...]:
     assert backend._programs is not None
     value = backend._programs.map("settings", layout.SETTINGS.size).get(ZERO)
     assert value is not None
-    return layout.SETTINGS.unpack(value)
+    return layout.SETTINGS.unpack(value)[:-1]  # up to the guard
 
 
 def sweeper_of(backend: LibbpfBackend, life: int = 0) -> Sweeper:

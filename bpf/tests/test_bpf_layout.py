@@ -35,7 +35,7 @@ MEMBERS = {
     "settings": (
         layout.SETTINGS,
         "cgroup handshake_ns gate_ns warm_ns settled agent cgroup_level syn_jiffies peering_port pad "
-        "agent_since life unattended guard reserve",
+        "agent_since life unattended guard stops reserve",
     ),
     "flow": (
         layout.FLOW,
@@ -43,6 +43,7 @@ MEMBERS = {
         "passthrough proven tuple owner local_isn remote_isn established tried pad sock used records_sent "
         "records_received reserve",
     ),
+    "stop": (layout.STOP, "cookie pid pad"),
     "tally": (layout.TALLY, "released refused released_told refused_told since reserve"),
     "sweep": (layout.SWEEP, "life died give_up found replaced pad"),
     "swept": (layout.SWEPT, "cookie state side tuple owner reserve"),
@@ -53,7 +54,7 @@ MEMBERS = {
     "promise": (layout.PROMISE, "tuple until before pad"),
     "row": (layout.ROW, "network mask port_low port_high sides mode has_comm family rule passthrough comm"),
 }
-IN_BTF = ("tuple", "settings", "flow", "query", "ask", "wear", "move", "tally", "sweep", "swept")
+IN_BTF = ("tuple", "settings", "flow", "query", "ask", "wear", "move", "tally", "sweep", "swept", "stop")
 
 
 def offsets(name: str) -> dict[str, int]:

@@ -78,7 +78,7 @@ def test_a_kernel_takes_them_and_their_callbacks(config: BccConfig, made: Built)
         pytest.skip("needs root: to load programs")
     libbpf, loader = Libbpf(), NodeLoader(config.headers, config.cache)
     loader._built = made  # not this kernel's, which these programs do not mind
-    loaded = loader.load(libbpf, lambda name: name in EVERYWHERE, 16, None)
+    loaded = loader.load(libbpf, lambda name, _place: name in EVERYWHERE, 16, None)
     rules = rule_set([row(Mode.OBSERVE, ports=(1, 9)), row(Mode.REQUIRE, rule=1, ports=(80, 80))])
     with closing(loaded):
         Map(libbpf, loaded.maps["ruleset"], 1).put(layout.U32.pack(0), rows.pack_rules(rules))

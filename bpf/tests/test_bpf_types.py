@@ -11,7 +11,7 @@ import pytest
 from tlshub_capture_bpf.libbpf import PRINT_CALLBACK, Libbpf
 from tlshub_capture_bpf.objects import ObjectLoader
 from tlshub_capture_bpf.probing import BTF
-from tlshub_capture_bpf.programs import Programs
+from tlshub_capture_bpf.programs import Hold, Programs
 
 # Of other kernels than this one: names with three underscores, what 6.4 renamed, and what is not in one without KTLS.
 ELSEWHERE = re.compile(r"___|struct iov_iter\.iov$|struct tls_|struct strp_msg|struct _strp_msg|struct sk_skb_cb")
@@ -30,7 +30,7 @@ def said(path: Path) -> list[str]:
 
     library._library.libbpf_set_print(note)
     try:
-        Programs(library, ObjectLoader(path), gate=True, table_size=16).close()
+        Programs(library, ObjectLoader(path), hold=Hold.GATE, table_size=16).close()
     except OSError:
         assert found, "a kernel that takes no such programs is told apart by what libbpf says before"
     finally:

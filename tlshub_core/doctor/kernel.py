@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from tlshub_core.doctor.check import Check, checked, failed, ok, text, warning
-from tlshub_core.types.interfaces import Probe
+from tlshub_core.types.interfaces import Level, Probe
 
 TESTED = (6, 1)
 OLDEST = (5, 17)  # the first with bpf_loop, which programs of either backend call (bpf/tests/test_bpf_oldest.py)
@@ -55,6 +55,13 @@ def trampolines(root: Path) -> Probe:
     symbols = text(root, "proc/kallsyms")
     if not symbols:
         return warning("cannot tell as this user: '/proc/kallsyms' cannot be read", "run this as root")
+    found = _lack(symbols)
+    if found.level is not Level.FAILED or " register_kprobe\n" not in symbols:
+        return found
+    return warning(f"{found.message}: only the weaker hold can be had, which stops processes", found.remedy)
+
+
+def _lack(symbols: str) -> Probe:
     missing = [name for name in _SYMBOLS if f" {name}\n" not in symbols]
     if missing:
         remedy = "boot a kernel with CONFIG_BPF_JIT=y and CONFIG_SECURITY_NETWORK=y"

@@ -32,6 +32,7 @@ class Reason(Enum):
     MPTCP = "mptcp"
     REPAIR = "repair"
     KERNEL_SOCKET = "kernel-socket"
+    NOT_HELD = "not-held"
     SIMULTANEOUS_OPEN = "simultaneous-open"
     TABLE_FULL = "table-full"
     PASSTHROUGH = "passthrough"

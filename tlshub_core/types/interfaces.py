@@ -257,7 +257,7 @@ class CaptureBackend(Protocol):
         """Whether this kernel takes the programs, with what to do where it does not; loads nothing for good."""
 
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
-        """Load and attach; returns the names of the programs. Raises Unavailable or Unsupported.
+        """Load and attach; returns the programs, each with where it is attached. Raises Unavailable or Unsupported.
 
         What holds connections stays pinned in `settings.pins` when this process ends, however it ends. What an earlier
         one left there is taken over, with its flows and without a moment in which nothing holds them; that is refused

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from tlshub_capture_bpf import layout, signals
+from tlshub_capture_bpf import holding, layout
 from tlshub_capture_bpf.configuring import configure, settled, swap
 from tlshub_capture_bpf.guarding import Guarding, end_guard
 from tlshub_capture_bpf.hearing import Hearing
@@ -19,7 +19,8 @@ from tlshub_capture_bpf.loading import Loader
 from tlshub_capture_bpf.maps import Map, Shape
 from tlshub_capture_bpf.pins import CALLS, LINKS, MAPS, Pins, pinned
 from tlshub_capture_bpf.probing import need_all_processes
-from tlshub_capture_bpf.programs import ADOPT, CGROUP, MOVE, SOCKOPS, Programs
+from tlshub_capture_bpf.programs import ADOPT, CGROUP, MOVE, SOCKOPS, Hold, Programs
+from tlshub_capture_bpf.stops import STOPS, Stops
 from tlshub_capture_bpf.verdicts import Moving, Verdicts
 from tlshub_core.api import CaptureSettings, Mode, RuleSet, Unavailable
 from tlshub_core.namespaces import everywhere
@@ -30,8 +31,8 @@ _log = logging.getLogger("tlshub.capture")
 class Attaching:
     """Programs that a loader brings: attached, taken over, left pinned, or ended."""
 
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
+    def __init__(self, loader: Loader, hold: Hold | None = None) -> None:
+        self._loader, self._hold = loader, hold
         self._libbpf: Libbpf | None = None
         self._programs: Programs | None = None
         self._pins: Pins | None = None
@@ -42,6 +43,7 @@ class Attaching:
         self._guarding: Guarding | None = None
         self._moving: Moving | None = None
         self._verdicts: Verdicts | None = None
+        self._stops: Stops | None = None
 
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
         """Load and attach; raises Unavailable where the kernel refuses, Unsupported where it cannot hold.
@@ -64,8 +66,7 @@ class Attaching:
     def _load(self, library: Libbpf, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
         cgroup, pins = settings.cgroup, self._pins
         marking = pins is not None and pins.at_work(CGROUP, cgroup.stat().st_ino)
-        programs = Programs(library, self._loader, gate=self._gate, table_size=settings.table_size, pins=pins)
-        self._programs = programs
+        programs = self._programs = self._brought(library, settings, at_work=marking)
         self._known.table = programs.map("flows", layout.FLOW.size)
         self._moving = self._verdicts = Verdicts(library, programs, gate=self._gate)
         self._hearing = Hearing(library, programs)
@@ -76,10 +77,25 @@ class Attaching:
         configure(programs, settings, life, since=settled(programs) if marking else None)
         swap(library, programs, rules)
         self._hearing.settle()
-        if self._gate and not marking:  # else the kernel was asked already, and all that is marked has its entry
-            signals.check(programs)
+        if self._gate and not marking:  # else all that is marked has its entry
             _adopt(programs)
-        return programs.attach(cgroup)
+        attached = programs.attach(cgroup)
+        self._take_stops(library, programs)
+        return attached
+
+    def _take_stops(self, library: Libbpf, programs: Programs) -> None:
+        """Whom an agent before this one stopped goes on, where the gate holds from now on; else in his own time."""
+        stops = Stops(library, *(programs.map(name, 0).fd for name in STOPS))
+        if programs.hold is Hold.STOP:
+            self._stops = stops
+        elif programs.hold is Hold.GATE:
+            stops.all_go()
+
+    def _brought(self, library: Libbpf, settings: CaptureSettings, *, at_work: bool) -> Programs:
+        def load(hold: Hold | None) -> Programs:
+            return Programs(library, self._loader, hold=hold, table_size=settings.table_size, pins=self._pins)
+
+        return holding.brought(load, self._hold, at_work=at_work) if self._gate else load(None)
 
     async def retire(self, settings: CaptureSettings) -> Sequence[str]:
         """See `CaptureBackend`."""
@@ -91,7 +107,10 @@ class Attaching:
             end_guard(library, pins)
             names, flows, move = pins.names(LINKS), pins.get(MAPS, "flows"), pins.get(CALLS, MOVE)
             pins.drop(SOCKOPS)
-            self._opened += filter(None, (flows, move))
+            stopped = pins.get(MAPS, "stopped")
+            self._opened += filter(None, (flows, move, stopped))
+            if flows is not None and stopped is not None:
+                self._stops = Stops(library, stopped, flows)
             if flows is not None and move is not None:
                 self._known.table = Map(library, flows, Shape.of(library, flows).value_size)
                 self._moving = Moving(library, move)
@@ -101,6 +120,10 @@ class Attaching:
 
     async def detach(self, unpin: bool) -> None:
         """Free what is this process's, with `unpin` or where it was never at work what is pinned, too."""
+        pins, stops, self._stops = self._pins, self._stops, None
+        nothing_left = unpin or (pins is not None and pins.fresh and not self._attached)
+        if stops is not None and nothing_left:
+            stops.all_go()
         if self._hearing is not None:
             self._hearing.close()
             self._hearing = None
@@ -109,8 +132,8 @@ class Attaching:
             self._programs = None
         while self._opened:
             os.close(self._opened.pop())
-        if self._pins is not None:
-            self._let_go(self._pins, nothing_left=unpin or (self._pins.fresh and not self._attached))
+        if pins is not None:
+            self._let_go(pins, nothing_left=nothing_left)
             self._pins = None
 
     def _let_go(self, pins: Pins, *, nothing_left: bool) -> None:

@@ -10,6 +10,8 @@ from tlshub_capture_bpf import probing
 from tlshub_capture_bpf.attaching import Attaching
 from tlshub_capture_bpf.configuring import swap
 from tlshub_capture_bpf.objects import OBJECT, ObjectLoader
+from tlshub_capture_bpf.programs import Hold
+from tlshub_capture_bpf.stops import DECIDED
 from tlshub_core.api import (
     Address,
     CaptureEvent,
@@ -33,6 +35,7 @@ class KernelBackend(Attaching):
         assert self._hearing is not None
         async for piece in self._hearing.pieces():
             self._known.name(piece)
+            self._let_processes_go()
             yield piece
 
     def flows(self) -> Sequence[FlowKept]:
@@ -42,7 +45,14 @@ class KernelBackend(Attaching):
     def move(self, cookie: int, expected: State, to: State, deadline_ns: int = 0) -> State | None:
         """See `CaptureBackend`."""
         assert self._moving is not None
-        return self._moving.move(cookie, self._known.born(cookie), expected, to, deadline_ns)
+        before = self._moving.move(cookie, self._known.born(cookie), expected, to, deadline_ns)
+        if to in DECIDED:
+            self._let_processes_go()
+        return before
+
+    def _let_processes_go(self) -> None:
+        if self._stops is not None:
+            self._stops.let_go()
 
     def expect(self, tuple4: Tuple4, deadline_ns: int) -> State | None:
         """See `CaptureBackend`."""
@@ -83,10 +93,10 @@ class KernelBackend(Attaching):
 class LibbpfBackend(KernelBackend):
     """Programs compiled once, loaded by libbpf; `path` is that of another object."""
 
-    def __init__(self, path: str = "") -> None:
+    def __init__(self, path: str = "", hold: Hold | None = None) -> None:
         self._path = Path(path) if path else OBJECT
-        super().__init__(ObjectLoader(self._path))
+        super().__init__(ObjectLoader(self._path), hold)
 
     async def probe(self) -> Probe:
         """Whether libbpf, BTF and the compiled programs are there."""
-        return probing.probe(self._path)
+        return probing.probe(self._path, self._hold)

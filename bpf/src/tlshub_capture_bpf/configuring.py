@@ -8,7 +8,7 @@ import time
 
 from tlshub_capture_bpf import layout, rows
 from tlshub_capture_bpf.libbpf import Libbpf
-from tlshub_capture_bpf.programs import Programs
+from tlshub_capture_bpf.programs import Hold, Programs
 from tlshub_core.api import CaptureSettings, RuleSet
 
 SETTLED_NS = 300_000_000_000  # longer than a connection may take to be established
@@ -44,6 +44,7 @@ def configure(programs: Programs, settings: CaptureSettings, life: int, since: i
         life,
         0,
         0,
+        programs.hold is Hold.STOP,
     )
     programs.map("settings", layout.SETTINGS.size).put(ZERO, value)
     programs.call("announce")()

@@ -42,6 +42,7 @@ _REASONS = {
     6: Reason.NOT_TLS,
     8: Reason.REPAIR,
     9: Reason.KERNEL_SOCKET,
+    10: Reason.NOT_HELD,
 }
 NUMBERS = {reason: number for number, reason in _REASONS.items()}
 

@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.stops import Stops
 from tlshub_capture_bpf.sweeping import SWEPT, Sweeper, Swept
 from tlshub_core import privileges, process
 from tlshub_core.pipeline import descriptor, release
@@ -76,12 +77,14 @@ def _end(flow: Swept) -> None:
         _log.exception("bug in the guard: connection %d is denied, and whoever sleeps on it is not told", flow.cookie)
 
 
-def keep(sweeper: Sweeper, died_ns: int, handshake_ns: int) -> None:
+def keep(sweeper: Sweeper, died_ns: int, handshake_ns: int, stops: Stops | None = None) -> None:
     """Until another agent has taken over."""
     given_up = False
     while (flows := sweeper.sweep(given_up)) is not None:
         for flow in flows:
             _end(flow)
+        if stops is not None:
+            stops.let_go()
         if len(flows) < SWEPT:
             time.sleep(TICK_S)  # what is awaited is that time passes
         if not given_up and time.monotonic_ns() > died_ns + handshake_ns:
@@ -109,8 +112,11 @@ def _let_readers_go() -> None:
 
 
 def main(words: Sequence[str]) -> None:
-    """LIFE HANDSHAKE_NS, and three descriptors: the agent's process, the program 'sweep', the map 'ended'."""
-    life, handshake_ns, agent, sweep, ended = map(int, words)
+    """LIFE HANDSHAKE_NS, and descriptors: the agent's process, the program 'sweep', the map 'ended'.
+
+    Where processes are stopped, those of the maps 'stopped' and 'flows', too.
+    """
+    life, handshake_ns, agent, sweep, ended, *maps = map(int, words)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     _be_safe()
     libbpf = Libbpf()
@@ -118,7 +124,8 @@ def main(words: Sequence[str]) -> None:
     died_ns = time.monotonic_ns()
     os.close(agent)
     _let_readers_go()
-    keep(Sweeper(libbpf, sweep, ended, life, died_ns), died_ns, handshake_ns)
+    stops = Stops(libbpf, *maps) if maps else None
+    keep(Sweeper(libbpf, sweep, ended, life, died_ns), died_ns, handshake_ns, stops)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from tlshub_capture_bpf import layout
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.maps import Map, Shape
 from tlshub_capture_bpf.pins import MAPS, Pins
-from tlshub_capture_bpf.programs import Programs
+from tlshub_capture_bpf.programs import Hold, Programs
+from tlshub_capture_bpf.stops import STOPS
 
 AGAIN_S = 1.0
 AT_ONCE_S = 1.0
@@ -28,6 +29,7 @@ class Guarding:
 
     def __init__(self, programs: Programs, life: int, handshake_ns: int, agent: int) -> None:
         self._sweep, self._ended = programs.descriptor("sweep"), programs.map("ended", 0).fd
+        self._stops = [programs.map(name, 0).fd for name in STOPS] if programs.hold is Hold.STOP else []
         self._life, self._handshake_ns, self._agent = life, handshake_ns, agent
         self._child: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
@@ -37,7 +39,7 @@ class Guarding:
         """Start it; call this before the settings name this life, so that there is none without a guard."""
         self._again, agent = None, os.pidfd_open(self._agent)
         try:
-            given = (agent, self._sweep, self._ended)
+            given = (agent, self._sweep, self._ended, *self._stops)
             words = [str(number) for number in (self._life, self._handshake_ns, *given)]
             command = [sys.executable, "-P", "-m", GUARD, *words]
             nothing = subprocess.DEVNULL

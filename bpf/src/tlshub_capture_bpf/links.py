@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection
 from typing import Protocol
 
+from tlshub_capture_bpf import probes
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.loading import Program
 from tlshub_capture_bpf.pins import LINKS, Pins
@@ -14,6 +15,12 @@ from tlshub_capture_bpf.pins import LINKS, Pins
 
 def linked(libbpf: Libbpf, program: Program, target: int = 0) -> int:
     """A new link's descriptor: to a cgroup by its own, or to what the program itself names. Raises OSError."""
+    if probes.is_probe(program.place):
+        event = probes.opened(program.place)
+        try:
+            return libbpf.code("bpf_link_create", program.fd, event, probes.PERF_EVENT, None)
+        finally:
+            os.close(event)
     return libbpf.code("bpf_link_create", program.fd, target, program.attach, None)
 
 

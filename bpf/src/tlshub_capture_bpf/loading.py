@@ -15,15 +15,20 @@ from tlshub_capture_bpf.maps import Shape
 from tlshub_capture_bpf.pins import MAPS, Pins
 from tlshub_core.api import Unavailable
 
+Wanted = Callable[[str, str], bool]
 _log = logging.getLogger("tlshub.capture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A program by its descriptor, and `attach`, enum bpf_attach_type of <linux/bpf.h>: where it can be attached."""
+    """A program by its descriptor; `place`, its section, says where it belongs, `attach` of what kind that place is.
+
+    `attach` is an enum bpf_attach_type of <linux/bpf.h>.
+    """
 
     fd: int
     attach: int
+    place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +46,8 @@ class Loader(Protocol):
     async def prepare(self) -> None:
         """What takes long, before `load`; raises Unavailable."""
 
-    def load(self, libbpf: Libbpf, wanted: Callable[[str], bool], table_size: int, pins: Pins | None) -> Loaded:
-        """All maps, and the programs that are `wanted` by name; with `pins` the maps are those, where there are any.
+    def load(self, libbpf: Libbpf, wanted: Wanted, table_size: int, pins: Pins | None) -> Loaded:
+        """All maps, and the programs that are `wanted` by name and place; with `pins` the maps that are pinned.
 
         Raises Unavailable where these are maps for other programs, or this kernel's are not to be had; OSError.
         """

@@ -9,22 +9,23 @@ from tlshub_capture_bpf import compiling
 from tlshub_capture_bpf.backend import KernelBackend
 from tlshub_capture_bpf.node_loader import NodeLoader
 from tlshub_capture_bpf.probing import BTF, NO_GATE, failed, library_or_lack, loads
+from tlshub_capture_bpf.programs import Hold
 from tlshub_core.api import Level, Probe, Unavailable
 
 
 class BccBackend(KernelBackend):
     """Programs that bcc compiles with the kernel's headers, found in `headers`; what it made is kept in `cache`."""
 
-    def __init__(self, headers: str, cache: Path) -> None:
+    def __init__(self, headers: str, cache: Path, hold: Hold | None = None) -> None:
         self._node = NodeLoader(headers, cache)
-        super().__init__(self._node)
+        super().__init__(self._node, hold)
 
     async def probe(self) -> Probe:
         """Whether bcc, libbpf and the kernel's headers are there, and what the kernel takes of the programs."""
-        return probe(self._node)
+        return probe(self._node, self._hold)
 
 
-def probe(loader: NodeLoader) -> Probe:
+def probe(loader: NodeLoader, hold: Hold | None = None) -> Probe:
     """Whether bcc, libbpf and headers are there; and what the kernel takes, where that was compiled before."""
     library = library_or_lack()
     if isinstance(library, Probe):
@@ -35,7 +36,7 @@ def probe(loader: NodeLoader) -> Probe:
         message, _, remedy = str(error).rpartition(": ")
         return failed(message, remedy)
     if ready:
-        return loads(library, loader, f"compiled by bcc for '{headers.release}'")
+        return loads(library, loader, f"compiled by bcc for '{headers.release}'", hold)
     if compiling.interpreter() is None:
         return failed("bcc is not installed", compiling.INSTALL)
     where = f"the headers in '{headers.build}'"

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from tlshub_capture_bpf import built, compiling, headers, sources
 from tlshub_capture_bpf.built import Built
 from tlshub_capture_bpf.headers import Headers
 from tlshub_capture_bpf.libbpf import Libbpf
-from tlshub_capture_bpf.loading import Loaded
+from tlshub_capture_bpf.loading import Loaded, Wanted
 from tlshub_capture_bpf.node_maps import make_maps
 from tlshub_capture_bpf.node_programs import Bringer
 from tlshub_capture_bpf.pins import Pins
@@ -44,14 +43,15 @@ class NodeLoader:
         if not self.ready():
             self._built = await compiling.programs(sources.read(), self.headers(), self._cache)
 
-    def load(self, libbpf: Libbpf, wanted: Callable[[str], bool], table_size: int, pins: Pins | None) -> Loaded:
+    def load(self, libbpf: Libbpf, wanted: Wanted, table_size: int, pins: Pins | None) -> Loaded:
         """See `Loader`."""
         built_ = self._built
         assert built_ is not None, "it was prepared"
         with contextlib.ExitStack() as opened:
             maps = make_maps(libbpf, built_.maps, table_size, pins, opened)
             with contextlib.closing(Bringer(libbpf, built_, maps)) as bringer:
-                programs = {name: bringer.bring(name) for name in built_.programs if wanted(name)}
+                taken = [name for name, place in built_.sections.items() if wanted(name, place)]
+                programs = {name: bringer.bring(name) for name in taken}
             for program in programs.values():
                 opened.callback(os.close, program.fd)
             return Loaded(maps=maps, programs=programs, close=opened.pop_all().close)

@@ -33,6 +33,8 @@ class Kind:
 
 
 KINDS = {
+    "kprobe": Kind(type=2),
+    "kretprobe": Kind(type=2),
     "sockops": Kind(type=13, attach=3),
     "cgroup_skb/ingress": Kind(type=8, attach=0),
     "cgroup_skb/egress": Kind(type=8, attach=1),
@@ -94,7 +96,7 @@ class Bringer:
         except OSError as error:
             last = self._said.value.decode(errors="replace").strip().splitlines()[-_LINES:]
             raise type(error)(error.errno, f"program '{name}': {error.strerror}: {'; '.join(last)}") from error
-        return Program(fd=fd, attach=kind.attach)
+        return Program(fd=fd, attach=kind.attach, place=section)
 
     def _options(self, kind: Kind, section: str, code: Linked) -> ProgramOpts:
         options = ProgramOpts(sz=ctypes.sizeof(ProgramOpts), expected_attach_type=kind.attach, prog_flags=kind.flags)

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from tlshub_capture_bpf.libbpf import Libbpf
-from tlshub_capture_bpf.loading import Loaded, Program, pinned_entries
+from tlshub_capture_bpf.loading import Loaded, Program, Wanted, pinned_entries
 from tlshub_capture_bpf.maps import Shape
 from tlshub_capture_bpf.pins import MAPS, Pins
 from tlshub_core.api import Unavailable
@@ -25,7 +24,7 @@ class ObjectLoader:
     async def prepare(self) -> None:
         """The object is there already."""
 
-    def load(self, libbpf: Libbpf, wanted: Callable[[str], bool], table_size: int, pins: Pins | None) -> Loaded:
+    def load(self, libbpf: Libbpf, wanted: Wanted, table_size: int, pins: Pins | None) -> Loaded:
         """See `Loader`."""
         opened = libbpf.pointer("bpf_object__open_file", str(self.path).encode(), None)
         try:
@@ -35,10 +34,11 @@ class ObjectLoader:
             raise
 
 
-def _loaded(libbpf: Libbpf, opened: int, wanted: Callable[[str], bool], table_size: int, pins: Pins | None) -> Loaded:
+def _loaded(libbpf: Libbpf, opened: int, wanted: Wanted, table_size: int, pins: Pins | None) -> Loaded:
     programs, maps = libbpf.listed("program", opened), libbpf.listed("map", opened)
+    taken = {name for name, one in programs.items() if wanted(name, libbpf.text("bpf_program__section_name", one))}
     for name, program in programs.items():
-        libbpf.code("bpf_program__set_autoload", program, wanted(name))
+        libbpf.code("bpf_program__set_autoload", program, name in taken)
     libbpf.code("bpf_map__set_max_entries", maps["flows"], table_size)
     if pins is not None:
         for name, definition in maps.items():
@@ -46,7 +46,7 @@ def _loaded(libbpf: Libbpf, opened: int, wanted: Callable[[str], bool], table_si
     libbpf.code("bpf_object__load", opened)
     return Loaded(
         maps={name: libbpf.code("bpf_map__fd", definition) for name, definition in maps.items()},
-        programs={name: _program(libbpf, program) for name, program in programs.items() if wanted(name)},
+        programs={name: _program(libbpf, program) for name, program in programs.items() if name in taken},
         close=lambda: _close(libbpf, opened),
     )
 
@@ -60,7 +60,8 @@ def _share(libbpf: Libbpf, pins: Pins, name: str, definition: int) -> None:
 
 def _program(libbpf: Libbpf, program: int) -> Program:
     attach = libbpf.code("bpf_program__expected_attach_type", program)
-    return Program(fd=libbpf.code("bpf_program__fd", program), attach=attach)
+    place = libbpf.text("bpf_program__section_name", program)
+    return Program(fd=libbpf.code("bpf_program__fd", program), attach=attach, place=place)
 
 
 def _close(libbpf: Libbpf, opened: int) -> None:

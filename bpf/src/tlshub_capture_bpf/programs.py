@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
 from tlshub_capture_bpf.calls import Call
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.links import Links, OwnLinks, PinnedLinks, linked
-from tlshub_capture_bpf.loading import Loader
+from tlshub_capture_bpf.loading import Loader, Program
 from tlshub_capture_bpf.maps import Map
 from tlshub_capture_bpf.pins import CALLS, Pins
+from tlshub_capture_bpf.probes import is_probe
 
 SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
@@ -19,26 +22,36 @@ ADOPT = "adopt"
 MOVE = "move_flow"  # pinned, for those who come when no agent runs
 RUN = frozenset({MOVE, "promise", "leave", "ask_rule", "announce", "sweep", "find_worn", "arm_probe"})
 OF_GATE = frozenset({"find_worn", "arm_probe"})  # of these, what an observer's kernel may not take
+RENAMED = frozenset({"spoil_page"})  # at functions that newer kernels have no more, and others do what they did
 CGROUP = ("wall", "hold_fin", SOCKOPS)  # sockops last: what it marks, the others must already hold
 
 
+class Hold(StrEnum):
+    """How connections are held: each call is kept back, or whole processes are stopped, which needs no trampolines."""
+
+    GATE = "gate"
+    STOP = "stop"
+
+
 class Programs:
-    """The loaded programs; `gate` false loads what `observe` needs and runs on kernels without trampolines.
+    """The loaded programs; without a `hold` those that `observe` needs.
 
     With `pins` their maps are those that are pinned there, where there are any, and what is attached stays. Raises
     Unavailable where these are maps for other programs, OSError.
     """
 
     def __init__(
-        self, libbpf: Libbpf, loader: Loader, *, gate: bool, table_size: int, pins: Pins | None = None
+        self, libbpf: Libbpf, loader: Loader, *, hold: Hold | None, table_size: int, pins: Pins | None = None
     ) -> None:
-        self._libbpf, self._pins, self._gate = libbpf, pins, gate
+        self._libbpf, self._pins, self.hold = libbpf, pins, hold
         self._links: Links = OwnLinks(libbpf) if pins is None else PinnedLinks(libbpf, pins)
         self._loaded = loader.load(libbpf, self._wanted, table_size, pins)
-        self._programs = self._loaded.programs
+        self._programs: Mapping[str, Program] = self._loaded.programs
 
-    def _wanted(self, name: str) -> bool:
-        return self._gate or name == SOCKOPS or name in RUN - OF_GATE
+    def _wanted(self, name: str, place: str) -> bool:
+        if self.hold is None or name in (*RUN, *CGROUP, ADOPT):
+            return self.hold is not None or name == SOCKOPS or name in RUN - OF_GATE
+        return is_probe(place) == (self.hold is Hold.STOP)
 
     def map(self, name: str, value_size: int) -> Map:
         """A map by name."""
@@ -53,14 +66,13 @@ class Programs:
         return Call(self._libbpf, self.descriptor(name), size)
 
     def attach(self, cgroup: Path) -> list[str]:
-        """Attach all, the gate before the programs that mark sockets; returns names in order."""
+        """Attach all, what holds before the programs that mark sockets; returns in order what is where."""
         apart = {*RUN, *CGROUP, PROBE, ADOPT}
-        tracing = sorted(name for name in self._programs if name not in apart) if self._gate else []
-        marking = CGROUP if self._gate else (SOCKOPS,)
+        tracing = sorted(name for name in self._programs if name not in apart) if self.hold else []
+        marking = CGROUP if self.hold else (SOCKOPS,)
         if self._pins is not None:
             self._pins.put(CALLS, MOVE, self.descriptor(MOVE))
-        for name in tracing:
-            self._links.trace(name, self._programs[name])
+        tracing = [name for name in tracing if self._trace(name)]
         directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
         try:
             for name in marking:
@@ -68,7 +80,16 @@ class Programs:
         finally:
             os.close(directory)
         self._links.only({*tracing, *marking})
-        return [*tracing, *marking]
+        return [f"{name} ({self._programs[name].place.replace('/', ' ')})" for name in (*tracing, *marking)]
+
+    def _trace(self, name: str) -> bool:
+        try:
+            self._links.trace(name, self._programs[name])
+        except FileNotFoundError:
+            if name not in RENAMED:
+                raise
+            return False
+        return True
 
     def attach_one(self, name: str) -> int:
         """Attach a tracing program for as long as the descriptor that is returned is open."""

@@ -48,6 +48,12 @@ resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
 os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 print('done')
 """
+GO_ON = """
+import os, signal
+os.setsid()
+os.kill(int(sys.argv[2]), signal.SIGCONT)
+print('done')
+"""
 GROW = "print('done' if bytearray(64 << 20) else 'nothing')"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to give up capabilities")
 
@@ -114,6 +120,11 @@ def test_a_guard_that_ended_is_started_anew_with_the_agents_priority() -> None:
     check(Capability.SYS_NICE, HURRY)
 
 
+def test_a_stopped_process_of_another_user_goes_on(link: Link) -> None:
+    with of_another_user(link.owner.fd) as pid:
+        check(Capability.KILL, GO_ON, pid)
+
+
 def test_these_are_all() -> None:
     tested = {Capability.SYS_PTRACE, Capability.DAC_READ_SEARCH, Capability.NET_ADMIN, Capability.BPF}
-    assert {*tested, Capability.IPC_LOCK, Capability.SYS_NICE} == RUNNING
+    assert {*tested, Capability.IPC_LOCK, Capability.SYS_NICE, Capability.KILL} == RUNNING

@@ -37,7 +37,16 @@ _GOOD = ("bpf_trampoline_link_prog", "security_socket_sendmsg", "register_ftrace
 
 
 @pytest.mark.parametrize(
-    ("symbols", "level"), [((), WARNING), (_GOOD, OK), (_GOOD[1:], FAILED), (_GOOD[::2], FAILED), (_GOOD[:2], FAILED)]
+    ("symbols", "level"),
+    [
+        ((), WARNING),
+        (_GOOD, OK),
+        (_GOOD[1:], FAILED),
+        (_GOOD[::2], FAILED),
+        (_GOOD[:2], FAILED),
+        ((*_GOOD, "register_kprobe"), OK),
+        ((*_GOOD[:2], "register_kprobe"), WARNING),
+    ],
 )
 def test_trampolines(tmp_path: Path, symbols: tuple[str, ...], level: Level) -> None:
     _put(tmp_path, "proc/kallsyms", "".join(f"0000000000000000 T {name}\n" for name in symbols))

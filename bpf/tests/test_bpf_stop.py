@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which hold a kernel gets, and who goes on when: real maps, and real processes that are stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tlshub_capture_bpf import holding, layout, probes
+from tlshub_capture_bpf.backend import LibbpfBackend
+from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.maps import Map
+from tlshub_capture_bpf.options import BccConfig, LibbpfConfig
+from tlshub_capture_bpf.probing import probe
+from tlshub_capture_bpf.programs import Hold, Programs
+from tlshub_capture_bpf.stops import Stops
+
+from bpf.tests.pinning import here
+from tlshub_core.api import CaptureSettings, Level, Mode, State, Unavailable
+from tlshub_core.testing.matching import row, rule_set
+
+__all__ = ("here",)
+HASH = 1
+
+
+class Table:
+    """Flows and stops in maps of their own, and processes that are stopped for these."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        libbpf, self._stack = Libbpf(), stack
+        sizes = ((layout.STOP.size, layout.U64.size), (layout.U64.size, layout.FLOW.size))
+        fds = [libbpf.code("bpf_map_create", HASH, b"test", *size, 64, None) for size in sizes]
+        for fd in fds:
+            stack.callback(os.close, fd)
+        self._stopped, self._flows = Map(libbpf, fds[0], layout.U64.size), Map(libbpf, fds[1], layout.FLOW.size)
+        self.stops = Stops(libbpf, *fds)
+
+    def process(self) -> int:
+        """One that is stopped."""
+        child = subprocess.Popen(["sleep", "60"])
+        self._stack.callback(child.wait)
+        self._stack.callback(child.kill)
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+        return child.pid
+
+    def flow(self, cookie: int, state: State) -> None:
+        """A flow stands there now."""
+        size = layout.FLOW.size
+        self._flows.put(layout.U64.pack(cookie), layout.U32.pack(state).ljust(size, b"\0"))
+
+    def stop(self, cookie: int, pid: int) -> None:
+        """It was stopped for that connection."""
+        self._stopped.put(layout.STOP.pack(cookie, pid, 0), layout.U64.pack(1))
+
+    def left(self) -> int:
+        """How many stops are noted."""
+        return len(list(self._stopped.items(layout.STOP.size)))
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    if os.geteuid():
+        pytest.skip("needs root: to make BPF maps")
+    with ExitStack() as stack:
+        yield Table(stack)
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_a_process_goes_on_when_none_of_its_connections_is_held(table: Table) -> None:
+    pid, other, users = table.process(), table.process(), table.process()
+    for cookie, one in ((1, pid), (2, pid), (3, other)):
+        table.flow(cookie, State.ARMED)
+        table.stop(cookie, one)
+    table.flow(1, State.OPEN)
+    table.stops.let_go()
+    assert is_stopped(pid) and is_stopped(other) and table.left() == 3
+    table.flow(2, State.REFUSED)
+    table.stops.let_go()
+    assert not is_stopped(pid) and is_stopped(other) and is_stopped(users) and table.left() == 1
+
+
+def test_a_connection_that_is_gone_holds_nobody_and_neither_does_a_process_that_is(table: Table) -> None:
+    pid = table.process()
+    table.stop(1, pid)
+    table.stop(2, 2**22 - 1)
+    table.flow(2, State.CLEAR)
+    table.stops.let_go()
+    assert not is_stopped(pid) and table.left() == 0
+
+
+def test_all_go_where_nothing_is_held_any_more(table: Table) -> None:
+    pid, users = table.process(), table.process()
+    table.flow(1, State.NEW)
+    table.stop(1, pid)
+    table.stops.all_go()
+    assert not is_stopped(pid) and is_stopped(users) and table.left() == 0
+
+
+def test_the_better_hold_that_the_kernel_takes_is_taken_and_said(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, found = list[Hold](), Programs.__new__(Programs)
+    monkeypatch.setattr(holding, "try_one", lambda programs, hold: None)
+
+    def load(hold: Hold) -> Programs:
+        asked.append(hold)
+        if hold is Hold.GATE:
+            raise OSError(524, "no trampolines")
+        return found
+
+    assert holding.brought(load, None, at_work=True) is found and asked == [Hold.GATE, Hold.STOP]
+    assert "whole processes are stopped" in caplog.text and "no trampolines" in caplog.text
+    with pytest.raises(OSError, match="no trampolines"):
+        holding.brought(load, Hold.GATE, at_work=True)
+    assert holding.brought(load, Hold.STOP, at_work=False) is found and asked[-1] is Hold.STOP
+
+
+def test_a_kernel_that_can_neither_is_refused_with_both_reasons(here: CaptureSettings, compiled: Path) -> None:
+    if "only mode 'observe'" not in probe(compiled).message:
+        pytest.skip("this kernel can hold connections")
+    rules, backend = rule_set([row(Mode.REQUIRE, ports=(1, 1))]), LibbpfBackend()
+
+    async def attach() -> None:
+        try:
+            await backend.attach(rules, replace(here, table_size=16))
+        finally:
+            await backend.detach(unpin=True)
+
+    with pytest.raises(Unavailable, match=r"can neither keep calls back \(.+\) nor stop processes \(.+\)"):
+        asyncio.run(attach())
+
+
+def test_the_probe_names_what_is_missing_of_the_hold_that_is_configured(compiled: Path) -> None:
+    if probes._SOURCE.exists():
+        pytest.skip("this kernel has kprobes")
+    found = probe(compiled, Hold.STOP)
+    assert found.level is Level.WARNING and "it lets no process be stopped" in found.message
+    assert "CONFIG_KPROBE_EVENTS" in found.message and "the gate" not in found.message
+
+
+@pytest.mark.parametrize("config", [LibbpfConfig, BccConfig])
+def test_other_holds_are_refused(config: type[LibbpfConfig] | type[BccConfig]) -> None:
+    assert config(hold="stop").hold == "stop" and config().hold == ""
+    with pytest.raises(ValueError, match="'gate' or 'stop'"):
+        config.model_validate({"hold": "wait"})

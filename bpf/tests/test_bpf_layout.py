@@ -51,7 +51,7 @@ MEMBERS = {
     "ask": (layout.ASK, "query rule mode found pad"),
     "wear": (layout.WEAR, "blocks"),
     "move": (layout.MOVE, "cookie born deadline from to before pad"),
-    "promise": (layout.PROMISE, "tuple until before pad"),
+    "promise": (layout.PROMISE, "tuple until before why"),
     "row": (layout.ROW, "network mask port_low port_high sides mode has_comm family rule passthrough comm"),
 }
 IN_BTF = ("tuple", "settings", "flow", "query", "ask", "wear", "move", "tally", "sweep", "swept", "stop")

@@ -11,10 +11,9 @@ from collections import defaultdict
 from tlshub_capture_bpf.layout import FLOW, STOP, U32, U64
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.maps import Map
-from tlshub_core.types.capture import State
+from tlshub_core.types.capture import DECIDED, State
 
 STOPS = ("stopped", "flows")
-DECIDED = (State.OPEN, State.REFUSED, State.CLEAR)
 
 
 class Stops:

@@ -36,6 +36,8 @@ async def select(
             say(f"Capture backend: {choice(spec.name, probe, refusals)}")
             return spec.name, backend
         refusals.append(f"'{spec.name}': {probe.message}: {probe.remedy}")
+    if chosen.backend:
+        raise Unavailable(f"the capture backend {refusals[0].replace(': ', ' does not work: ', 1)}")
     raise Unavailable("no capture backend works: " + ("; ".join(refusals) or "none is installed"))
 
 

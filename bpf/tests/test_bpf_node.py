@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from tlshub_capture_bpf import built, compiling, headers, layout, node_backend, rows, sources
+from tlshub_capture_bpf import built, compiling, headers, layout, rows, sources
 from tlshub_capture_bpf.built import Built
 from tlshub_capture_bpf.calls import Call
 from tlshub_capture_bpf.libbpf import Libbpf
@@ -23,7 +23,7 @@ from tlshub_capture_bpf.node_loader import NodeLoader
 from tlshub_capture_bpf.node_programs import KINDS
 from tlshub_capture_bpf.options import BccConfig
 
-from tlshub_core.api import Level, Mode, Side, Unavailable
+from tlshub_core.api import Mode, Side, Unavailable
 from tlshub_core.testing.matching import row, rule_set
 
 CHECKOUT = Path(__file__).parents[2]
@@ -97,34 +97,6 @@ def test_what_cannot_be_compiled_is_told_in_the_compilers_words(config: BccConfi
     with pytest.raises(Unavailable, match=r"bcc could not compile the programs for '6\.\S+': .*error: .*'nowhere'"):
         asyncio.run(compiling.programs(text, kernel, tmp_path / "cache"))
     assert not (tmp_path / "cache").exists(), "nothing is kept of what failed"
-
-
-def test_what_is_missing_is_named_with_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    release = os.uname().release
-    absent = node_backend.probe(NodeLoader(str(tmp_path), tmp_path))
-    assert (absent.level, absent.remedy) == (Level.FAILED, f"apt-get install linux-headers-{release}")
-    _headers_of(release, tmp_path)
-    monkeypatch.setattr(compiling, "interpreter", lambda: None)
-    without = node_backend.probe(NodeLoader(str(tmp_path), tmp_path))
-    assert (without.level, without.message, without.remedy) == (
-        Level.FAILED, "bcc is not installed", "apt-get install python3-bpfcc"
-    )  # fmt: skip
-    monkeypatch.setattr(compiling, "interpreter", lambda: Path("/usr/bin/python3"))
-    assert "compiled at the first start" in node_backend.probe(NodeLoader(str(tmp_path), tmp_path)).message
-
-
-def test_headers_of_another_kernel_are_refused(tmp_path: Path) -> None:
-    _headers_of("4.19.0-other", tmp_path)
-    found = node_backend.probe(NodeLoader(str(tmp_path), tmp_path))
-    assert found.level is Level.FAILED
-    assert f"those of '4.19.0-other', running is '{os.uname().release}'" in found.message
-
-
-def _headers_of(release: str, folder: Path) -> None:
-    generated = folder / "include/generated"
-    generated.mkdir(parents=True)
-    (generated / "utsrelease.h").write_text(f'#define UTS_RELEASE "{release}"\n')
-    (generated / "autoconf.h").write_text("")
 
 
 def test_what_others_may_have_written_is_not_taken(config: BccConfig, tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ import ctypes
 import json
 import sys
 
-import bcc
+NO_BCC = 3
 
 
 def compiled(text: str, flags: list[str]) -> dict[str, str]:
     """All functions of the text; bcc says on stderr what is wrong with it, and raises an Exception."""
+    import bcc
+
     module = bcc.BPF(text=text, cflags=flags)
     library, found = bcc.lib, {}
     for number in range(library.bpf_num_functions(module.module)):
@@ -26,10 +28,13 @@ def compiled(text: str, flags: list[str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """One text; exit status 1 where it cannot be compiled."""
+    """One text; exit status 1 where it cannot be compiled, 3 where bcc cannot be imported."""
     asked = json.load(sys.stdin)
     try:
         functions = compiled(asked["text"], asked["flags"])
+    except (ImportError, OSError) as error:  # its own parts are missing, or a library that it loads
+        print(error, file=sys.stderr)
+        sys.exit(NO_BCC)
     except Exception as error:  # noqa: BLE001 - bcc raises no class of its own
         sys.exit(str(error))
     json.dump({"functions": functions}, sys.stdout)

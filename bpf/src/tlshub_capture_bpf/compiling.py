@@ -8,6 +8,7 @@ import importlib.util
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,8 +22,10 @@ from tlshub_core.api import Unavailable
 COMPILER = Path(__file__).with_name("compiler.py")
 DEBIAN, DEBIANS_BCC = Path("/usr/bin/python3"), Path("/usr/lib/python3/dist-packages/bcc/__init__.py")
 INSTALL = "apt-get install python3-bpfcc"
+REINSTALL = "apt-get install --reinstall python3-bpfcc libbpfcc"
 AGAIN_S = 10.0
 _SAID = 8  # lines of the compiler, in a message
+_NO_BCC = 3  # the compiler's exit status where bcc cannot be imported
 _log = logging.getLogger("tlshub.capture")
 
 
@@ -71,8 +74,21 @@ async def _compiled(text: Sources, kernel: Headers) -> dict[str, bytes]:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise Unavailable(f"bcc could not compile the programs for '{kernel.release}': {_essence(said)}")
+        raise Unavailable(_failure(process.returncode, said, python, kernel))
     return {name: bytes.fromhex(code) for name, code in json.loads(out)["functions"].items()}
+
+
+def _failure(status: int, said: bytes, python: Path, kernel: Headers) -> str:
+    """What went wrong, and what to do."""
+    if status == _NO_BCC:
+        return f"bcc cannot be used by '{python}': {_essence(said)}: {REINSTALL}"
+    if status < 0:
+        name = signal.Signals(-status).name
+        return (
+            f"bcc was ended by {name} while it compiled: it needs some 200 MB of memory, in the agent's control group"
+        )
+    remedy = f"the headers may not be whole or not this kernel's: {headers.again(kernel.release)}"
+    return f"bcc could not compile the programs for '{kernel.release}': {_essence(said)}: {remedy}"
 
 
 async def _patiently(process: asyncio.subprocess.Process, asked: bytes) -> tuple[bytes, bytes]:
@@ -94,7 +110,7 @@ def _essence(said: bytes) -> str:
 
 
 def main() -> None:
-    """HEADERS CACHE: compile for the kernel of these headers, which need not be the one that runs."""
+    """HEADERS CACHE: compile for the kernel of these headers, running or not, once for each kind of buffer."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     build, cache = map(Path, sys.argv[1:])
     try:

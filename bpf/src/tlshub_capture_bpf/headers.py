@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tlshub_core.api import Unavailable
 
+_VENDORS = ("Debian", "Ubuntu")  # in the version of a kernel
+_PACKAGE = "linux-headers-"
 _ARCHES = {"x86_64": "x86", "aarch64": "arm64"}
 _RELEASE = re.compile(r'^#define UTS_RELEASE "([^"]+)"$', re.MULTILINE)
 _BESIDE = re.compile(
@@ -52,11 +54,26 @@ def read(build: Path) -> Headers:
     release = build / "include/generated/utsrelease.h"
     named = _RELEASE.search(release.read_text()) if release.is_file() else None
     if named is None or not (build / "include/generated/autoconf.h").is_file():
-        install = f"apt-get install linux-headers-{os.uname().release}"
-        raise Unavailable(f"no headers of the kernel '{os.uname().release}' in '{build}': {install}")
+        running = os.uname().release
+        raise Unavailable(f"no headers of the kernel '{running}' in '{build}': {install(running)}")
     makefile = build / "Makefile"
     beside = _BESIDE.search(makefile.read_text()) if makefile.is_file() else None
-    return Headers(release=named[1], build=build, source=Path(beside[1]) if beside else build)
+    source = Path(beside[1]) if beside else build
+    if not (source / "include/linux").is_dir():
+        raise Unavailable(f"the headers in '{build}' lack those in '{source}': {again(named[1])}")
+    return Headers(release=named[1], build=build, source=source)
+
+
+def install(release: str) -> str:
+    """How to get those of the running kernel: Debian has a package for each of its own."""
+    if any(vendor in os.uname().version for vendor in _VENDORS):
+        return f"apt-get install {_PACKAGE}{release}"
+    return "its builder has them, this kernel is not Debian's; name their folder as 'headers' in '[plugin.bcc]'"
+
+
+def again(release: str) -> str:
+    """As `install`, where some are there already."""
+    return install(release).replace(" install ", " install --reinstall ")
 
 
 def find(folder: str = "") -> Headers:
@@ -64,10 +81,9 @@ def find(folder: str = "") -> Headers:
     running = os.uname().release
     found = read(Path(folder) if folder else _installed(running))
     if found.release != running:
-        install = f"apt-get install linux-headers-{running}, and leave 'headers' out of '[plugin.bcc]'"
-        raise Unavailable(
-            f"the headers in '{found.build}' are those of '{found.release}', running is '{running}': {install}"
-        )
+        message = f"the headers in '{found.build}' are those of '{found.release}', running is '{running}'"
+        leave = ", and leave 'headers' out of '[plugin.bcc]'" if folder and "apt-get" in install(running) else ""
+        raise Unavailable(f"{message}: {install(running)}{leave}")
     return found
 
 

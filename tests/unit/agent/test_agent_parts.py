@@ -137,7 +137,7 @@ async def test_it_is_said_which_one_is_taken_and_why_none_before_it() -> None:
 
 
 async def test_a_named_one_is_not_replaced_by_another() -> None:
-    with pytest.raises(Unavailable, match="'named': named says: mend named"):
+    with pytest.raises(Unavailable, match="backend 'named' does not work: named says: mend named"):
         await choose([described("other", 1, Level.OK)], described("named", 10, Level.FAILED))
 
 

@@ -41,10 +41,11 @@ def command(config: Path | None, as_json: bool) -> None:
             }
         )
         return
-    for notice in (*loaded.notices, *chosen.notices, backend):
+    for notice in (*loaded.notices, *chosen.notices):
         click.echo(f"note: {notice}", err=True)
     print_rows(_COLUMNS, rows)
     click.echo(f"'{loaded.file}' is in order: {len(rules.names)} rules, {len(rows)} rows")
+    click.echo(backend)
 
 
 async def _backend(config: Config, chosen: Chosen, registry: Registry) -> str:
@@ -54,7 +55,7 @@ async def _backend(config: Config, chosen: Chosen, registry: Registry) -> str:
         await select(config, chosen, registry, said.append)
     except Unavailable as error:
         return f"on this machine, as this user, {error}"
-    return f"on this machine, as this user: {said[0]}"
+    return f"on this machine, as this user: {said[0][0].lower()}{said[0][1:]}"
 
 
 async def compiled(config: Config, source: MappingSourceSpec | None) -> RuleSet:

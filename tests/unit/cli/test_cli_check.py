@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ def _run(*arguments: object) -> Result:
 def test_check_prints_the_compiled_rules(config: Path) -> None:
     result = _run("check", config)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
+    *lines, backend = result.stdout.splitlines()
+    assert lines == [
         "rule  mode     direction  ports      peer         process  passthrough",
         "web   require  in         80         10.0.0.1/32  any      none",
         "web   require  in         80         fd00::1/128  any      none",
@@ -28,6 +30,16 @@ def test_check_prints_the_compiled_rules(config: Path) -> None:
         "rest  observe  both       any        any          any      none",
         f"'{config}' is in order: 2 rules, 5 rows",
     ]
+    assert backend.startswith("on this machine, as this user") and "capture backend" in backend
+    assert "libbpf" in backend and result.stderr == ""
+
+
+def test_check_says_why_the_backend_that_is_named_does_not_work_here(config: Path, tmp_path: Path) -> None:
+    named = f'[capture]\nbackend = "bcc"\n[plugin.bcc]\nheaders = "{tmp_path}"\n[mapping]'
+    config.write_text(config.read_text().replace("[mapping]", named))
+    last = _run("check", config).stdout.splitlines()[-1]
+    kernel = os.uname().release
+    assert "the capture backend 'bcc' does not work: no headers of the kernel" in last and kernel in last, last
 
 
 def test_check_json(config: Path) -> None:

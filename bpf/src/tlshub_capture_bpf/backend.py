@@ -11,7 +11,6 @@ from tlshub_capture_bpf.attaching import Attaching
 from tlshub_capture_bpf.configuring import swap
 from tlshub_capture_bpf.objects import OBJECT, ObjectLoader
 from tlshub_capture_bpf.programs import Hold
-from tlshub_capture_bpf.stops import DECIDED
 from tlshub_core.api import (
     Address,
     CaptureEvent,
@@ -25,6 +24,7 @@ from tlshub_core.api import (
     Tuple4,
     Unsupported,
 )
+from tlshub_core.types.capture import DECIDED
 
 
 class KernelBackend(Attaching):

@@ -13,7 +13,9 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import tlshub_capture_bpf.node_backend
@@ -98,7 +100,9 @@ def detach(node: Node) -> None:
 
 
 def _detach(_say: Say, file: Path) -> None:
-    assert not main(["detach", str(file)], standalone_mode=False), "see its message"
+    with redirect_stdout(StringIO()) as said:
+        status = main(["detach", str(file)], standalone_mode=False)
+    assert not status, said.getvalue()
 
 
 def _agent(_say: Say, file: Path, rule: str, log: Path) -> None:

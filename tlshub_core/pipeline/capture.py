@@ -7,12 +7,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from tlshub_core.pipeline import unknown
+from tlshub_core.pipeline import said, unknown
 from tlshub_core.pipeline.beginning import Beginning, RuleNames
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.repair import Repair
 from tlshub_core.pipeline.telling import Telling
-from tlshub_core.pipeline.timeline import closed, timeline, unheard
+from tlshub_core.pipeline.timeline import timeline
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.pipeline.wear import Wear
 from tlshub_core.types import events
@@ -140,13 +140,13 @@ class Capture:
         if state is not None:
             self._end(connection.flow.cookie)
             return connection.ending.decided(state, Reason.EVENT_LOST)
-        self._closed(connection, unheard(connection), heard=False)
+        self._closed(connection, said.unheard(connection), heard=False)
 
     def _closed(self, connection: Connection, event: FlowClosed, *, heard: bool = True) -> None:
         self._end(event.cookie)
         self._wear.forget(event.cookie)
         del self._by_cookie[event.cookie]
-        self._emit(closed(connection, event))
+        self._emit(said.closed(connection, event))
         self._emit(timeline(connection, event, heard=heard))
 
     def _end(self, cookie: int) -> None:

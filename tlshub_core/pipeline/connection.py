@@ -8,14 +8,14 @@ import logging
 import time
 from collections.abc import Sequence
 
-from tlshub_core.pipeline import descriptor, ktls, release, taken
+from tlshub_core.pipeline import descriptor, ktls, release, said, taken
 from tlshub_core.pipeline.asked import Asked
 from tlshub_core.pipeline.ending import Ending
 from tlshub_core.pipeline.first import First
 from tlshub_core.pipeline.keys import Keys
 from tlshub_core.pipeline.moves import Moves
 from tlshub_core.pipeline.owners import Owners
-from tlshub_core.pipeline.timeline import Stamps, secured
+from tlshub_core.pipeline.timeline import Stamps
 from tlshub_core.pipeline.tools import Tools
 from tlshub_core.pipeline.turns import turn_of
 from tlshub_core.types import events
@@ -106,7 +106,7 @@ class Connection:
             keys.wipe()
         now = time.monotonic_ns()
         self.cipher, self.hold_ns = keys.cipher.label, now - self.established_ns
-        self._emit(secured(self, now))
+        self._emit(said.secured(self, now))
 
     async def _agree(self) -> Asked:
         agree = taken.agree if self._asked_before else Keys.prepare

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent itself did for a connection and when, and what it tells of it: when it is secured, when it ends."""
+"""What the agent itself did for a connection and when, and the timeline that is made of it when the connection ends."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tlshub_core.types import events
-from tlshub_core.types.capture import FlowClosed, State
+from tlshub_core.types.capture import FlowClosed
 from tlshub_core.types.flow import Mode, Side
 
 if TYPE_CHECKING:
@@ -28,44 +27,6 @@ class Stamps:
     rx_ns: int | None = None
     decided_ns: int | None = None
     negotiation_ns: int | None = None
-
-
-def secured(connection: Connection, now: int) -> events.Secured:
-    """Its keys are in the socket, and the gate is open."""
-    owner = connection.owners.latest
-    assert owner is not None
-    return events.Secured(
-        time_ns=now,
-        flow=connection.flow.id,
-        side=connection.flow.side,
-        client=connection.ends[0],
-        server=connection.ends[1],
-        pid=owner.pid,
-        comm=owner.comm,
-        provider=connection.provider,
-        cipher=connection.cipher,
-        hold_ns=connection.hold_ns,
-        setup_ns=now - connection.seen.time_ns,
-    )
-
-
-def unheard(connection: Connection) -> FlowClosed:
-    """The end of which the kernel's event was lost, as far as it is known."""
-    last = connection.ending.outcome or State.REFUSED
-    none = {"restarts": 0, "held_ns": 0, "bytes_sent": 0, "bytes_received": 0}
-    return FlowClosed(cookie=connection.flow.cookie, time_ns=time.monotonic_ns(), state=last, **none)
-
-
-def closed(connection: Connection, end: FlowClosed) -> events.Closed:
-    """It has ended."""
-    return events.Closed(
-        time_ns=end.time_ns,
-        flow=connection.flow.id,
-        secured=end.state is State.OPEN,
-        restarts=end.restarts,
-        bytes_sent=end.bytes_sent,
-        bytes_received=end.bytes_received,
-    )
 
 
 def timeline(connection: Connection, closed: FlowClosed, *, heard: bool) -> events.Timeline:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from copy import copy
-from socket import AF_INET, AF_INET6, SOCK_DGRAM, socket
 from typing import TypeVar, cast
 
+from tlshub_core.addresses import is_local
 from tlshub_core.promises import Promises
 from tlshub_core.types.capture import DECIDED, State
 from tlshub_core.types.errors import UNFIT, Reason, Refused
@@ -23,7 +22,6 @@ from tlshub_core.warmth import Warmth
 
 LEFT_NS = 30_000_000_000  # longer than a first segment takes; one that comes later is held, and ends by its mode
 EXPECTED_NS = 330_000_000_000  # longer than TCP tries: what was promised to the peer never begins as NEW
-_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EINVAL, errno.EAFNOSUPPORT)  # EINVAL: link-local, of an interface unknown
 T = TypeVar("T")
 
 
@@ -77,7 +75,7 @@ class Context:
     def mine(self, address: Address) -> bool:
         """One of this host's addresses in the agent's network namespace, or of a pod that the mapping puts here."""
         pod = self.pod(address)
-        return pod.node.name == self.identity.node if pod else _is_local(address)
+        return pod.node.name == self.identity.node if pod else is_local(address)
 
     async def ask(self, flow: Flow) -> None:
         """NEW becomes ASKED, for one that was promised to the peer already it is so; raises Refused else."""
@@ -152,15 +150,3 @@ class Context:
         served = [pod.address for pod in pods if pod.address and pod.node.address == address]
         for one in {address, *served}:
             self._backend.warm(one, up)
-
-
-def _is_local(address: Address) -> bool:
-    """Only an address of this network namespace can be bound to (unless ip_nonlocal_bind says otherwise)."""
-    try:
-        with socket(AF_INET if address.version == 4 else AF_INET6, SOCK_DGRAM) as probe:
-            probe.bind((str(address), 0))
-    except OSError as error:
-        if error.errno in _NOT_HERE:
-            return False
-        raise
-    return True

@@ -81,8 +81,9 @@ static __always_inline bool is_warm(const struct address *peer, u64 now)
 // A SYN that waits is repeated soon, and as patiently as before; one that will never go makes connect() fail soon.
 static __always_inline void hold_syn(struct bpf_sock_ops *s, struct flow *f)
 {
-    int retries = 6;
-    bpf_getsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
+    int retries;
+    if (bpf_getsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries)))
+        retries = 6; // before 6.1 programs are not told: Linux's default
     f->syn_held = 1;
     f->syn_retries = retries;
     retries = f->state == REFUSED ? HOPELESS : retries + RETRIES_MORE;

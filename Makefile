@@ -64,8 +64,10 @@ reference: ## docs/reference/*.md and docs/man, after a change of what plugins m
 docs: ## build/docs: all pages as HTML, which needs no network to be read
 	@$(BIN)/python docs/site_of_pages.py
 
-pictures: ## docs/pictures/top.svg and report.svg, after a change of what 'top' and 'ctl report' show
+pictures: ## docs/pictures, after a change of what 'top', 'ctl report', 'verify' or 'bench' show; takes minutes in the lab
 	@$(BIN)/python docs/pictures/draw.py docs/pictures
+	@lab/run --nodes --rule 80,7802:require --rule 8080:prefer docs/pictures/record $(CURDIR)/build/pictures
+	@$(BIN)/python docs/pictures/recorded.py build/pictures docs/pictures
 
 check-docs: ## links, names of files, commands and configurations in every page
 	@$(BIN)/python docs/check.py

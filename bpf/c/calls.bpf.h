@@ -89,7 +89,7 @@ int leave(struct promise *p)
     if (!f)
         return 0;
     if (lets_go(f->mode, f->passthrough, why) && move_state(f, NEW, CLEAR))
-        decide(f, cookie, CLEAR, why);
+        decide(0, f, cookie, CLEAR, why);
     p->before = f->state;
     bpf_map_delete_elem(MAP(left), &t);
     return 0;

@@ -51,7 +51,7 @@ static __always_inline bool proves(struct __sk_buff *skb, struct flow *f, u64 co
         return true;
     }
     if (move_state(f, CLEAR, REFUSED))
-        decide(f, cookie, REFUSED, NOT_TLS);
+        decide(skb, f, cookie, REFUSED, NOT_TLS);
     return false;
 }
 

@@ -72,7 +72,7 @@ static __always_inline bool says_hello(struct words w)
 
 // Judged once, by the first call that tells: a blocking receive does (this program does not speak first), a look of one
 // that never waits does not.
-static __always_inline void note_first(struct flow *f, u64 cookie, enum call call, struct msghdr *msg, bool blocks)
+static __always_inline void note_first(void *ctx, struct flow *f, u64 cookie, enum call call, struct msghdr *msg, bool blocks)
 {
     if (!f->passthrough || f->first || f->side != CLIENT || f->state != NEW || (call != SENDS && !blocks))
         return;
@@ -82,5 +82,5 @@ static __always_inline void note_first(struct flow *f, u64 cookie, enum call cal
     struct spoke e = { .head = header(SPOKE, cookie), .tls = says_hello(w) };
     u64 first = (u64)(e.tls ? TLS_FIRST : OTHER_FIRST) << 32; // in the upper half of the eight bytes it is in
     if (__sync_fetch_and_or((u64 *)&f->reporter, first) >> 32 == 0)
-        emit(&e, sizeof(e));
+        emit(ctx, &e, sizeof(e));
 }

@@ -60,7 +60,6 @@ struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 16384); __type(key, struct tuple); __type(value, u64); } left MAPS; // until when, and why: see `left_for`
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 65536); __type(key, struct tuple); __type(value, u64); } accepted MAPS; // cookies
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } pulse MAPS; // when the agent last did something for any flow
-struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 22); } events MAPS;
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, u64); } lost MAPS;
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(map_flags, BPF_F_MMAPABLE); __uint(max_entries, 1); __type(key, u32); __type(value, struct tally); } tally MAPS;
 
@@ -73,6 +72,12 @@ struct decided { struct header head; u32 state, reason; u64 number; };
 struct spoke { struct header head; u32 tls, pad; };
 struct worn { struct header head; u64 records, bytes; u32 sent, pad; };
 struct closed { struct header head; u32 state, restarts; u64 held, opened, used, sent, received; u32 records_sent, records_received; };
+
+#ifdef BY_PERF
+#include "perf.bpf.h"
+#else
+#include "ring.bpf.h"
+#endif
 
 static __always_inline struct settings *config(void)
 {
@@ -108,11 +113,12 @@ static __always_inline struct header header(u32 kind, u64 cookie)
     return (struct header){ .kind = kind, .cookie = cookie, .time = bpf_ktime_get_ns() };
 }
 
-static __always_inline void emit(void *event, u64 size)
+// `ctx`: the calling program's, or 0 where that may sleep: what the agent or its guard calls.
+static __always_inline void emit(void *ctx, void *event, u64 size)
 {
     u32 zero = 0;
     u64 *count;
-    if (bpf_ringbuf_output(MAP(events), event, size, 0) && (count = bpf_map_lookup_elem(MAP(lost), &zero)))
+    if (send_event(ctx, event, size) && (count = bpf_map_lookup_elem(MAP(lost), &zero)))
         __sync_fetch_and_add(count, 1);
 }
 
@@ -146,10 +152,10 @@ static __always_inline u64 count_decision(u32 state)
     return 1 + (state == CLEAR ? __sync_fetch_and_add(&t->released, 1) : __sync_fetch_and_add(&t->refused, 1));
 }
 
-static __always_inline void decide(struct flow *f, u64 cookie, u32 state, u32 reason)
+static __always_inline void decide(void *ctx, struct flow *f, u64 cookie, u32 state, u32 reason)
 {
     struct decided e = { .head = header(DECIDED, cookie), .state = state, .reason = reason, .number = count_decision(state) };
-    emit(&e, sizeof(e));
+    emit(ctx, &e, sizeof(e));
 }
 
 // Whether the agent works, and this flow waits in a crowd of others: the deadlines are for an agent that does not.
@@ -166,14 +172,14 @@ static __always_inline bool is_over(const struct flow *f, u64 now)
 }
 
 // At its deadline a flow that nobody was asked about is released where its rule prefers only; any other is refused.
-static __always_inline void expire(struct flow *f, u64 cookie, u32 state)
+static __always_inline void expire(void *ctx, struct flow *f, u64 cookie, u32 state)
 {
     u32 to = f->mode == PREFER && state == NEW ? CLEAR : REFUSED;
     if (!move_state(f, state, to))
         return;
     if (to == CLEAR)
         f->opened = bpf_ktime_get_ns();
-    decide(f, cookie, to, DEADLINE);
+    decide(ctx, f, cookie, to, DEADLINE);
 }
 
 // A socket is ours where sockops marked it. The mark is two callback flags together, because one alone may be another

@@ -39,7 +39,7 @@ static __always_inline bool switched(struct socket *sock, struct tcp_sock *tp)
 }
 
 // TX is installed before RX, and RX before the wake-up: the socket itself opens the gate.
-static __always_inline void advance(struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
+static __always_inline void advance(void *ctx, struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
 {
     u32 state = f->state;
     u64 now = bpf_ktime_get_ns();
@@ -50,7 +50,7 @@ static __always_inline void advance(struct socket *sock, struct tcp_sock *tp, st
         struct settings *c = config();
         f->deadline = now + (c ? c->gate_ns : 0);
     } else if (is_over(f, now)) {
-        expire(f, cookie, state);
+        expire(ctx, f, cookie, state);
     }
 }
 
@@ -61,10 +61,10 @@ static __always_inline bool decided_upon(u32 state)
 
 // Judged by the state as it is afterwards, whoever moved it: the wake-up was one edge, and a reader that spends it on an
 // EAGAIN, because the agent opened the gate in that very moment, is woken by nothing any more.
-static __always_inline int judge(struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
+static __always_inline int judge(void *ctx, struct socket *sock, struct tcp_sock *tp, struct flow *f, u64 cookie)
 {
     if (!decided_upon(f->state))
-        advance(sock, tp, f, cookie);
+        advance(ctx, sock, tp, f, cookie);
     u32 state = *(volatile u32 *)&f->state;
     if (!decided_upon(state))
         return HOLD;
@@ -91,7 +91,7 @@ static __always_inline int restart(void)
 #define REPORT_NS 10000000
 
 // Reported once per process: an event for every restart starves the agent. Another process may have the descriptor by now.
-static __always_inline void note_held(struct flow *f, u64 cookie, struct file *file)
+static __always_inline void note_held(void *ctx, struct flow *f, u64 cookie, struct file *file)
 {
     u32 pid = bpf_get_current_pid_tgid() >> 32;
     u64 now;
@@ -105,7 +105,7 @@ static __always_inline void note_held(struct flow *f, u64 cookie, struct file *f
     f->reported = now;
     if (!f->held)
         f->held = now;
-    owned(cookie, -1, file ? file->f_inode->i_ino : 0, 1);
+    owned(ctx, cookie, -1, file ? file->f_inode->i_ino : 0, 1);
 }
 
 // Not by the agent, which calls into a socket itself where the one before died in the middle of an install; and not before
@@ -117,7 +117,7 @@ static __always_inline void note_use(struct flow *f)
         f->used = bpf_ktime_get_ns();
 }
 
-static __always_inline int gate(struct socket *sock, unsigned int flags, enum call call, struct msghdr *msg)
+static __always_inline int gate(void *ctx, struct socket *sock, unsigned int flags, enum call call, struct msghdr *msg)
 {
     struct sock *sk = sock->sk;
     struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
@@ -127,15 +127,15 @@ static __always_inline int gate(struct socket *sock, unsigned int flags, enum ca
     struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f) // secured by an agent before this one, or else never let in
         return (tx_installed(tp) && rx_installed(tp)) || !ours(tp) ? 0 : -ECONNRESET;
-    int judgement = judge(sock, tp, f, cookie);
+    int judgement = judge(ctx, sock, tp, f, cookie);
     if (judgement == PASS && !f->used && call != SHUTS_DOWN)
         note_use(f);
     if (judgement != HOLD)
         return judgement == PASS ? 0 : -ECONNRESET;
     struct file *file = sock->file;
     bool blocks = call == SHUTS_DOWN || !never_waits(file, flags);
-    note_first(f, cookie, call, msg, blocks);
-    note_held(f, cookie, file);
+    note_first(ctx, f, cookie, call, msg, blocks);
+    note_held(ctx, f, cookie, file);
     if (call == SHUTS_DOWN)
         return restart();
     return (blocks ? !time_is_up(sk, cookie, call) : insists(tp, f, cookie, file, call)) ? restart() : -EAGAIN;
@@ -162,13 +162,13 @@ int BPF_PROG(gate_send, struct socket *sock, struct msghdr *msg, int size, int r
 {
     if (ret)
         return ret;
-    return fast_open(msg) ? -EOPNOTSUPP : gate(sock, msg->msg_flags, SENDS, msg);
+    return fast_open(msg) ? -EOPNOTSUPP : gate(ctx, sock, msg->msg_flags, SENDS, msg);
 }
 
 SEC("fmod_ret/security_socket_recvmsg")
 int BPF_PROG(gate_recv, struct socket *sock, struct msghdr *msg, int size, int flags, int ret)
 {
-    return ret ? ret : gate(sock, flags, RECEIVES, 0);
+    return ret ? ret : gate(ctx, sock, flags, RECEIVES, 0);
 }
 
 // splice and sendfile reach a socket by its file and pass by none of the two above.
@@ -178,7 +178,7 @@ int BPF_PROG(gate_file, struct file *file, int mask, int ret)
     if (ret || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
         return ret;
     struct socket *sock = bpf_sock_from_file(file);
-    return sock ? gate(sock, 0, mask & MAY_WRITE ? SENDS : RECEIVES, 0) : 0;
+    return sock ? gate(ctx, sock, 0, mask & MAY_WRITE ? SENDS : RECEIVES, 0) : 0;
 }
 
 SEC("fmod_ret/security_socket_shutdown")
@@ -187,7 +187,7 @@ int BPF_PROG(gate_shutdown, struct socket *sock, int how, int ret)
     u8 state = sock->sk ? sock->sk->__sk_common.skc_state : SK_CLOSE;
     if (ret || (state != SK_ESTABLISHED && state != SK_CLOSE_WAIT))
         return ret;
-    return gate(sock, 0, SHUTS_DOWN, 0);
+    return gate(ctx, sock, 0, SHUTS_DOWN, 0);
 }
 
 // At start the agent asks whether the pair of signals leaves a thread running on this kernel: a child of its arms the

@@ -41,10 +41,10 @@ static __always_inline struct row *rule_of(const struct tuple *t, u8 side, const
     return match(&q);
 }
 
-static __always_inline void report(u64 cookie, const struct flow *f)
+static __always_inline void report(void *ctx, u64 cookie, const struct flow *f)
 {
     struct seen e = { .head = { .kind = SEEN, .cookie = cookie, .time = f->born }, .tuple = f->tuple, .rule = f->rule, .side = f->side, .mode = f->mode, .state = f->state, .syn_held = f->syn_held, .owner = f->owner, .passthrough = f->passthrough };
-    emit(&e, sizeof(e));
+    emit(ctx, &e, sizeof(e));
 }
 
 // Put together by its program (CRIU): the other end has begun long ago, and will not begin anew.
@@ -146,7 +146,7 @@ static __always_inline void keep_promise(struct flow *f, u64 cookie, struct tupl
 
 // The peer said before that its end is in clear, and was told that this one will be left alone. A flow always begins as NEW,
 // so of this and a promise to secure it one only is kept.
-static __always_inline void leave_as_told(struct flow *f, u64 cookie, struct tuple *t)
+static __always_inline void leave_as_told(void *ctx, struct flow *f, u64 cookie, struct tuple *t)
 {
     u64 *until = bpf_map_lookup_elem(MAP(left), t);
     struct flow *kept = bpf_map_lookup_elem(MAP(flows), &cookie);
@@ -154,7 +154,7 @@ static __always_inline void leave_as_told(struct flow *f, u64 cookie, struct tup
         return;
     u32 why = left_for(*until);
     if (f->born < *until && lets_go(f->mode, f->passthrough, why) && move_state(kept, NEW, CLEAR))
-        decide(f, cookie, CLEAR, why);
+        decide(ctx, f, cookie, CLEAR, why);
     bpf_map_delete_elem(MAP(left), t);
 }
 
@@ -175,7 +175,7 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
     if (bpf_map_update_elem(MAP(flows), &cookie, f, BPF_ANY)) {
         if (f->mode == OBSERVE)
             bpf_sock_ops_cb_flags_set(s, flags & ~MARK);
-        decide(f, cookie, f->mode == OBSERVE ? CLEAR : REFUSED, TABLE_FULL);
+        decide(s, f, cookie, f->mode == OBSERVE ? CLEAR : REFUSED, TABLE_FULL);
         return;
     }
     if (f->side == SERVER)
@@ -184,11 +184,11 @@ static __always_inline void enter(struct bpf_sock_ops *s, u64 cookie, struct flo
         count_decision(f->state);
         return;
     }
-    report(cookie, f);
+    report(s, cookie, f);
     if (f->side == SERVER && (f->passthrough || f->mode == PREFER))
-        leave_as_told(f, cookie, &f->tuple);
+        leave_as_told(s, f, cookie, &f->tuple);
     if (why)
-        decide(f, cookie, f->state, why);
+        decide(s, f, cookie, f->state, why);
 }
 
 static __always_inline void begin(struct bpf_sock_ops *s, u64 cookie, u8 side)
@@ -243,17 +243,17 @@ static __always_inline void established(struct bpf_sock_ops *s, u64 cookie)
     f->local_isn = e.local_isn;
     f->remote_isn = e.remote_isn;
     f->established = e.head.time;
-    emit(&e, sizeof(e));
+    emit(s, &e, sizeof(e));
 }
 
 // A socket that is both connecting and accepting: both ends would be "server", with one key.
-static __always_inline bool simultaneous(u64 cookie)
+static __always_inline bool simultaneous(void *ctx, u64 cookie)
 {
     struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f || f->side != CLIENT || f->mode <= OBSERVE)
         return f != 0;
     f->state = REFUSED;
-    decide(f, cookie, REFUSED, SIMULTANEOUS_OPEN);
+    decide(ctx, f, cookie, REFUSED, SIMULTANEOUS_OPEN);
     return true;
 }
 
@@ -294,18 +294,18 @@ static __always_inline void closed(struct bpf_sock_ops *s, u64 cookie, u32 befor
     if (latest && *latest == cookie)
         bpf_map_delete_elem(MAP(accepted), &f->tuple);
     bpf_map_delete_elem(MAP(flows), &cookie);
-    emit(&e, sizeof(e));
+    emit(s, &e, sizeof(e));
 }
 
 // A held socket whose last owner closed it: shutdown() waits, so nothing else leads there. Told as an owner that is none.
-static __always_inline void abandoned(u64 cookie)
+static __always_inline void abandoned(void *ctx, u64 cookie)
 {
     struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (!f || f->mode <= OBSERVE || f->state >= OPEN)
         return;
     struct owned e = { .head = header(OWNED, cookie), .owner = { .fd = -1 } };
     f->owner = (struct owner){}; // where none was known yet the descriptor is -1
-    emit(&e, sizeof(e));
+    emit(ctx, &e, sizeof(e));
 }
 
 // One whose SYN left before the programs were there is held from now on.
@@ -326,7 +326,7 @@ static __always_inline void repeats(struct bpf_sock_ops *s, u64 cookie)
         return;
     u32 state = f->state;
     if (state < ARMED && is_over(f, bpf_ktime_get_ns()))
-        expire(f, cookie, state);
+        expire(s, f, cookie, state);
     if (f->state == REFUSED)
         bpf_setsockopt(s, SOL_TCP, TCP_SYNCNT, &retries, sizeof(retries));
 }
@@ -355,7 +355,7 @@ int on_sockops(struct bpf_sock_ops *s)
         repeats(s, cookie);
         break;
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-        if (simultaneous(cookie))
+        if (simultaneous(s, cookie))
             break;
         begin(s, cookie, SERVER);
         established(s, cookie);
@@ -368,7 +368,7 @@ int on_sockops(struct bpf_sock_ops *s)
         if (s->args[1] == SK_CLOSE)
             closed(s, cookie, s->args[0]);
         else if (s->args[1] == SK_FIN_WAIT1)
-            abandoned(cookie);
+            abandoned(s, cookie);
         break;
     }
     return 1;

@@ -14,13 +14,13 @@ static __always_inline struct owner caller(s32 fd, u64 inode)
     return o;
 }
 
-static __always_inline void owned(u64 cookie, s32 fd, u64 inode, u64 held)
+static __always_inline void owned(void *ctx, u64 cookie, s32 fd, u64 inode, u64 held)
 {
     struct owned e = { .head = header(OWNED, cookie), .owner = caller(fd, inode), .held = held };
     struct flow *f = bpf_map_lookup_elem(MAP(flows), &cookie);
     if (f)
         f->owner = e.owner;
-    emit(&e, sizeof(e));
+    emit(ctx, &e, sizeof(e));
 }
 
 // The descriptor that the system call connect() was given; that of the 32-bit one has the other number and register.
@@ -60,12 +60,12 @@ static __always_inline void note_descriptor(struct bpf_sock *sk, struct owner *o
 // has when the next one is asked about, or all are there. Whoever takes descriptors otherwise is found by its first call.
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, u32); __type(value, struct grafted); } receiving MAPS;
 
-static __always_inline void received(u32 tid)
+static __always_inline void received(void *ctx, u32 tid)
 {
     struct grafted *r = bpf_map_lookup_elem(MAP(receiving), &tid);
     if (!r)
         return;
-    owned(r->cookie, -1, r->inode, 0);
+    owned(ctx, r->cookie, -1, r->inode, 0);
     bpf_map_delete_elem(MAP(receiving), &tid);
 }
 
@@ -85,7 +85,7 @@ int BPF_PROG(receive_one, struct file *file)
     struct flow *f = bpf_map_lookup_elem(MAP(flows), &r.cookie);
     if (!f || f->state >= OPEN)
         return 0;
-    received(tid);
+    received(ctx, tid);
     bpf_map_update_elem(MAP(receiving), &tid, &r, BPF_ANY);
     return 0;
 }
@@ -93,7 +93,7 @@ int BPF_PROG(receive_one, struct file *file)
 SEC("fexit/scm_detach_fds")
 int BPF_PROG(receive_all)
 {
-    received(bpf_get_current_pid_tgid());
+    received(ctx, bpf_get_current_pid_tgid());
     return 0;
 }
 
@@ -137,7 +137,7 @@ int BPF_PROG(accept_exit, int listener, void *address, void *size, int flags, in
     if (!a)
         return 0;
     if (fd >= 0)
-        owned(a->cookie, fd, a->inode, 0);
+        owned(ctx, a->cookie, fd, a->inode, 0);
     bpf_map_delete_elem(MAP(accepting), &tid);
     return 0;
 }

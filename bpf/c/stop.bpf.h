@@ -39,7 +39,7 @@ static __always_inline bool can_be_stopped(struct task_struct *task)
 }
 
 // Noted first, and told last: whoever decides about the flow in between finds the process, and when he is told looks again.
-static __always_inline void stop(struct flow *f, u64 cookie, s32 fd, u64 inode)
+static __always_inline void stop(void *ctx, struct flow *f, u64 cookie, s32 fd, u64 inode)
 {
     struct task_struct *task = (void *)bpf_get_current_task_btf();
     struct stop key = { .cookie = cookie, .pid = task->tgid };
@@ -52,7 +52,7 @@ static __always_inline void stop(struct flow *f, u64 cookie, s32 fd, u64 inode)
     }
     if (!f->held)
         f->held = now;
-    owned(cookie, fd, inode, 1);
+    owned(ctx, cookie, fd, inode, 1);
 }
 
 static __always_inline int connects(struct pt_regs *regs)
@@ -108,7 +108,7 @@ int stop_connector(struct pt_regs *regs)
     bpf_map_delete_elem(MAP(connecting), &tid);
     struct flow *f = flow_of(sk, &cookie);
     if (f && is_held(f))
-        stop(f, cookie, f->owner.fd, f->owner.inode);
+        stop(regs, f, cookie, f->owner.fd, f->owner.inode);
     return 0;
 }
 
@@ -121,7 +121,7 @@ int stop_poller(struct pt_regs *regs)
     u64 cookie;
     struct flow *f = flow_of(sk, &cookie);
     if (f && is_held(f) && is_established(sk))
-        stop(f, cookie, -1, BPF_CORE_READ(sock, file, f_inode, i_ino));
+        stop(regs, f, cookie, -1, BPF_CORE_READ(sock, file, f_inode, i_ino));
     return 0;
 }
 
@@ -157,14 +157,14 @@ int installed(struct pt_regs *regs)
     if (!i)
         return 0;
     if (f && is_held(f))
-        stop(f, i->cookie, i->fd, i->inode);
+        stop(regs, f, i->cookie, i->fd, i->inode);
     bpf_map_delete_elem(MAP(installing), &tid);
     return 0;
 }
 
 // TCP's own function, of a socket that is held, or is KTLS by now and was not when the call looked for its function: what
 // it sends would be in clear between records, what it reads would be one.
-static __always_inline int spoil(struct sock *sk)
+static __always_inline int spoil(void *ctx, struct sock *sk)
 {
     u64 cookie;
     struct flow *f = flow_of(sk, &cookie);
@@ -178,7 +178,7 @@ static __always_inline int spoil(struct sock *sk)
             continue;
         if (to == CLEAR)
             f->opened = bpf_ktime_get_ns();
-        decide(f, cookie, to, NOT_HELD);
+        decide(ctx, f, cookie, to, NOT_HELD);
         return 0;
     }
     return 0;
@@ -187,24 +187,24 @@ static __always_inline int spoil(struct sock *sk)
 SEC("kprobe/tcp_sendmsg")
 int spoil_send(struct pt_regs *regs)
 {
-    return spoil((void *)PT_REGS_PARM1(regs));
+    return spoil(regs, (void *)PT_REGS_PARM1(regs));
 }
 
 SEC("kprobe/tcp_sendpage")
 int spoil_page(struct pt_regs *regs)
 {
-    return spoil((void *)PT_REGS_PARM1(regs));
+    return spoil(regs, (void *)PT_REGS_PARM1(regs));
 }
 
 SEC("kprobe/tcp_recvmsg")
 int spoil_receive(struct pt_regs *regs)
 {
-    return spoil((void *)PT_REGS_PARM1(regs));
+    return spoil(regs, (void *)PT_REGS_PARM1(regs));
 }
 
 SEC("kprobe/tcp_splice_read")
 int spoil_splice(struct pt_regs *regs)
 {
     struct socket *sock = (void *)PT_REGS_PARM1(regs);
-    return spoil(BPF_CORE_READ(sock, sk));
+    return spoil(regs, BPF_CORE_READ(sock, sk));
 }

@@ -33,7 +33,7 @@ static long sweep_one(void *map, u64 *key, struct flow *f, struct sweeping *s)
     u64 cookie = *key;
     u32 state = f->state, at = s->found;
     if (state < OPEN && s->now > f->deadline && !may_be_open(f, s))
-        expire(f, cookie, state);
+        expire(0, f, cookie, state);
     if (!to_end(f, s))
         return 0;
     struct swept *e = bpf_map_lookup_elem(MAP(ended), &at);

@@ -37,7 +37,7 @@ static __always_inline void tell_worn(const struct wear *w, u64 cookie, u32 sent
     if (bytes / BLOCK + records < w->blocks)
         return;
     struct worn e = { .head = header(WORN, cookie), .records = records, .bytes = bytes, .sent = sent };
-    emit(&e, sizeof(e));
+    emit(0, &e, sizeof(e));
 }
 
 // Of a socket that was closed meanwhile the memory stays that of a TCP socket, and the cookie is another one, or none.

@@ -25,7 +25,9 @@ LATER = {
 # One whose flows are of another size: it cannot read what this one left.
 STRANGE = {"flow.bpf.h": {ROOM: "    u64 reserve[9];\n"}}
 # One whose ring buffer has room for some twenty events.
-NARROW = {"flow.bpf.h": {"__uint(max_entries, 1 << 22); } events": "__uint(max_entries, 4096); } events"}}
+NARROW = {"ring.bpf.h": {"__uint(max_entries, 1 << 22); } events": "__uint(max_entries, 4096); } events"}}
+# What the backend 'bcc' makes of them where the kernel has no ring buffer, but for any kernel.
+BY_PERF = {"kernel.bpf.h": {"#pragma once\n": "#pragma once\n#define BY_PERF\n"}}
 FOR_THE_LAB = {"later": LATER, "narrow": NARROW}
 
 

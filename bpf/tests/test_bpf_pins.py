@@ -81,7 +81,7 @@ def test_what_happened_to_nobodys_ears_is_passed_over_and_the_table_tells(
             first.warm(HOME, True)
         talker.open(1, 1)
         async with running(REQUIRE, here) as second:
-            second._hearing._drain()
+            second._hearing.listen()
             assert second._hearing._batch == []
             (client, server) = second.flows()
             assert client.established and server.established and client.owned

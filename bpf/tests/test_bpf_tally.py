@@ -17,7 +17,7 @@ from tlshub_core.testing.backend_harness import BackendHarness, Witness
 from tlshub_core.testing.matching import row, rule_set
 from tlshub_core.testing.talker import Talker
 
-SMALL = {"flow.bpf.h": {"1 << 22": "1 << 12"}}
+SMALL = {"ring.bpf.h": {"1 << 22": "1 << 12"}}
 RULES = rule_set([row(Mode.REQUIRE)])
 CONNECTIONS = 60
 

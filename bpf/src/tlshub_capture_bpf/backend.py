@@ -31,7 +31,7 @@ class KernelBackend(Attaching):
     """Programs in the kernel, whoever compiled them; see `CaptureBackend`."""
 
     async def events(self) -> AsyncIterator[Sequence[CaptureEvent]]:
-        """Batches of events, in the order of the ring buffer."""
+        """Batches of events, in the order in which they happened."""
         assert self._hearing is not None
         async for piece in self._hearing.pieces():
             self._known.name(piece)
@@ -62,7 +62,9 @@ class KernelBackend(Attaching):
     def leave(self, tuple4: Tuple4, deadline_ns: int, reason: Reason = Reason.PASSTHROUGH) -> bool:
         """See `CaptureBackend`."""
         assert self._verdicts is not None
-        return self._verdicts.leave(tuple4, deadline_ns, reason)
+        left = self._verdicts.leave(tuple4, deadline_ns, reason)
+        self._look()
+        return left
 
     def match(self, side: Side, remote: Address, port: int) -> tuple[int, Mode]:
         """See `CaptureBackend`."""
@@ -78,6 +80,12 @@ class KernelBackend(Attaching):
         """See `CaptureBackend`."""
         assert self._verdicts is not None
         self._verdicts.wear(records)
+        self._look()
+
+    def _look(self) -> None:
+        """Where programs that are called cannot wake who listens, what they told is there now."""
+        if self._hearing is not None:
+            self._hearing.listen()
 
     def replace(self, rules: RuleSet) -> None:
         """Swap the rules; raises Unsupported where they need the gate and it was not loaded."""

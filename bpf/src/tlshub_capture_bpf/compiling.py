@@ -114,7 +114,8 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     build, cache = map(Path, sys.argv[1:])
     try:
-        asyncio.run(programs(sources.read(), headers.read(build), cache))
+        for perf in (False, True):
+            asyncio.run(programs(sources.read(perf=perf), headers.read(build), cache))
     except Unavailable as error:
         sys.exit(str(error))
 

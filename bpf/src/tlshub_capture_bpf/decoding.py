@@ -125,9 +125,9 @@ def number_of(record: bytes) -> int:
 
 
 def decode(record: bytes) -> CaptureEvent:
-    """One ring buffer record; raises ValueError where it is not one that our programs write."""
+    """One record; raises ValueError where it is not one that our programs write."""
     try:
         kind, _, cookie, time_ns = HEADER.unpack_from(record)
         return _DECODERS[kind](cookie, time_ns, record)
     except (struct.error, KeyError) as error:
-        raise ValueError(f"ring buffer record of {len(record)} bytes is not one of ours: {error}") from error
+        raise ValueError(f"record of {len(record)} bytes is not one of ours: {error}") from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the programs tell: the ring buffer, what was lost of it, and what they decided alone."""
+"""What the programs tell: the buffer of their events, what was lost of it, and what they decided alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from tlshub_capture_bpf import decoding, layout
 from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.perf import PerfBuffer
 from tlshub_capture_bpf.programs import Programs
 from tlshub_capture_bpf.ring import RingBuffer, passed_over
 from tlshub_capture_bpf.tally import Tally
@@ -24,14 +25,20 @@ class Hearing:
 
     def __init__(self, libbpf: Libbpf, programs: Programs) -> None:
         self._batch: list[CaptureEvent] = []
+        self._again: asyncio.Handle | None = None
         self._ready = asyncio.Event()
         self.tally = Tally(programs.map("tally", layout.TALLY.size).fd)
         self._lost_count = mmap.mmap(programs.map("lost", 8).fd, mmap.PAGESIZE, prot=mmap.PROT_READ)
         (self._lost,) = layout.U64.unpack_from(self._lost_count)
+        self._buffer = self._opened(libbpf, programs)
+        asyncio.get_running_loop().add_reader(self._buffer.fileno(), self.listen)
+
+    def _opened(self, libbpf: Libbpf, programs: Programs) -> RingBuffer | PerfBuffer:
+        if programs.has("streams"):
+            return PerfBuffer(libbpf, programs.map("streams", 4).fd, programs.map("aside", 0).fd, self._record)
         events = programs.map("events", 0).fd
         passed_over(libbpf, events)  # what is still so, the flow table tells
-        self._ring = RingBuffer(libbpf, events, self._record)
-        asyncio.get_running_loop().add_reader(self._ring.fileno(), self._drain)
+        return RingBuffer(libbpf, events, self._record)
 
     def _record(self, record: bytes) -> None:
         try:
@@ -42,8 +49,11 @@ class Hearing:
         if not isinstance(event, FlowDecided) or self.tally.is_news(event.state, decoding.number_of(record)):
             self._batch.append(event)
 
-    def _drain(self) -> None:
-        self._ring.consume()
+    def listen(self) -> None:
+        """Take what was told until now."""
+        self._buffer.consume()
+        if self._buffer.waiting:
+            self._again = asyncio.get_running_loop().call_soon(self.listen)
         (lost,) = layout.U64.unpack_from(self._lost_count)
         if lost != self._lost:
             self._batch.append(Overrun(lost=lost - self._lost))
@@ -59,7 +69,7 @@ class Hearing:
             self._ready.set()
 
     async def pieces(self) -> AsyncIterator[Sequence[CaptureEvent]]:
-        """Events in the order of the ring buffer, some at a time."""
+        """Events in the order of the buffer, some at a time."""
         while True:
             await self._ready.wait()
             self._ready.clear()
@@ -70,7 +80,9 @@ class Hearing:
 
     def close(self) -> None:
         """Listen no more."""
-        asyncio.get_running_loop().remove_reader(self._ring.fileno())
-        self._ring.close()
+        if self._again is not None:
+            self._again.cancel()
+        asyncio.get_running_loop().remove_reader(self._buffer.fileno())
+        self._buffer.close()
         self._lost_count.close()
         self.tally.close()

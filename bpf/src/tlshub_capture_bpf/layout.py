@@ -25,6 +25,9 @@ SWEEP = struct.Struct("=QQIIII")
 SWEPT = struct.Struct("=QII40s32s16x")
 LIFE_AT, GUARD_AT = 64, 80  # in SETTINGS
 FLOW = struct.Struct("=IIBBBBIQQQQQQIIII40s32sIIQ4x4x8x8x4x4x8x")
+TIME_AT = 16  # in HEADER
+ASIDE = struct.Struct("=Q48s")
+ASIDE_COUNT = 64
 WORN = struct.Struct("=24xQQII")
 ROW = struct.Struct("=16s16sHHBBBBII16s")
 RULESET = struct.Struct("=II")

@@ -10,6 +10,7 @@ from ctypes import c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void
 from typing import Any
 
 RING_CALLBACK = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
+SAMPLE_CALLBACK = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_void_p, c_uint32)
 PRINT_CALLBACK = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
@@ -54,6 +55,10 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "ring_buffer__consume": (c_int, [c_void_p]),
     "ring_buffer__epoll_fd": (c_int, [c_void_p]),
     "ring_buffer__free": (None, [c_void_p]),
+    "perf_buffer__new": (c_void_p, [c_int, c_size_t, SAMPLE_CALLBACK, c_void_p, c_void_p, c_void_p]),
+    "perf_buffer__consume": (c_int, [c_void_p]),
+    "perf_buffer__epoll_fd": (c_int, [c_void_p]),
+    "perf_buffer__free": (None, [c_void_p]),
     "libbpf_set_print": (c_void_p, [c_void_p]),
 }
 

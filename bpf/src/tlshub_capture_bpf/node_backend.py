@@ -14,10 +14,13 @@ from tlshub_core.api import Level, Probe, Unavailable
 
 
 class BccBackend(KernelBackend):
-    """Programs that bcc compiles with the kernel's headers, found in `headers`; what it made is kept in `cache`."""
+    """Programs that bcc compiles with the kernel's headers, found in `headers`; what it made is kept in `cache`.
 
-    def __init__(self, headers: str, cache: Path, hold: Hold | None = None) -> None:
-        self._node = NodeLoader(headers, cache)
+    `events`: as in `NodeLoader`.
+    """
+
+    def __init__(self, headers: str, cache: Path, events: str = "", hold: Hold | None = None) -> None:
+        self._node = NodeLoader(headers, cache, events)
         super().__init__(self._node, hold)
 
     async def probe(self) -> Probe:
@@ -36,7 +39,8 @@ def probe(loader: NodeLoader, hold: Hold | None = None) -> Probe:
         message, _, remedy = str(error).rpartition(": ")
         return failed(message, remedy)
     if ready:
-        return loads(library, loader, f"compiled by bcc for '{headers.release}'", hold)
+        how = "; events by perf buffers" if loader.sources.perf else ""
+        return loads(library, loader, f"compiled by bcc for '{headers.release}'{how}", hold)
     if compiling.interpreter() is None:
         return failed("bcc is not installed", compiling.INSTALL)
     where = f"the headers in '{headers.build}'"

@@ -34,6 +34,9 @@ class BccConfig(BaseModel):
     hold: How = HOLD
     headers: str = Field(default="", description="folder of the kernel's headers; empty for those that are installed")
     cache: Path = Field(default=Path("/var/cache/tlshub-capture"), description="where compiled programs are kept")
+    events: Literal["", "ring", "perf"] = Field(
+        default="", description="by which buffer events come; empty for 'ring' where the kernel has it, else 'perf'"
+    )
 
 
 def make(config: LibbpfConfig) -> CaptureBackend:
@@ -47,7 +50,7 @@ def make_bcc(config: BccConfig) -> CaptureBackend:
     """The backend 'bcc', not attached."""
     from tlshub_capture_bpf.node_backend import BccBackend
 
-    return BccBackend(config.headers, config.cache, _hold(config.hold))
+    return BccBackend(config.headers, config.cache, config.events, _hold(config.hold))
 
 
 def _hold(how: How) -> Hold | None:

@@ -57,6 +57,10 @@ class Programs:
         """A map by name."""
         return Map(self._libbpf, self._loaded.maps[name], value_size)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a map of that name."""
+        return name in self._loaded.maps
+
     def descriptor(self, name: str) -> int:
         """That of a program."""
         return self._programs[name].fd

@@ -21,6 +21,8 @@ def passed_over(libbpf: Libbpf, map_fd: int) -> int:
 class RingBuffer:
     """A BPF ring buffer; `consume` hands each record to the callback as bytes."""
 
+    waiting = False  # no record is left for later
+
     def __init__(self, libbpf: Libbpf, map_fd: int, record: Callable[[bytes], None]) -> None:
         def call(_context: int | None, data: int | None, size: int) -> int:
             record(ctypes.string_at(data or 0, size))

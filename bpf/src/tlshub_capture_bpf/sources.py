@@ -27,10 +27,11 @@ FIELDS = ("type", "key", "value", "max_entries", "map_flags")
 
 @dataclass(frozen=True)
 class Sources:
-    """The headers by name, and what is in them."""
+    """The headers by name, and what is in them; `perf`: events go by perf buffers."""
 
     folder: Path
     files: dict[str, str]
+    perf: bool = False
 
     @cached_property
     def _text(self) -> str:
@@ -64,11 +65,12 @@ class Sources:
 
     def text(self) -> str:
         """What bcc is given."""
-        lines = ["#define ON_NODE"]
+        lines = ["#define ON_NODE", *(["#define BY_PERF"] if self.perf else [])]
         for kind, names in (("MAP", self.maps), ("CALLBACK", self.callbacks), ("SYMBOL", self.symbols)):
             lines += [f"#define {kind}_{name} {number}" for number, name in enumerate(names)]
         lines.append(f'#include "{self.folder / "capture.bpf.c"}"')
-        lines += [f"int {RUN}{name}(void *c) {{ return {name}(c); }}" for name in self.programs]
+        known = "__builtin_assume(c != 0); " if self.perf else ""
+        lines += [f"int {RUN}{name}(void *c) {{ {known}return {name}(c); }}" for name in self.programs]
         lines += [_callback(name, arguments) for name, arguments in self.callbacks.items()]
         return "\n".join([*lines, self._table(), ""])
 
@@ -95,13 +97,14 @@ def _callback(name: str, arguments: int) -> str:
     return f"int {BACK}{name}(void *r1) {{ {taken} return {name}((u64)r1{given}); }}"
 
 
-def read(folder: Path | None = None) -> Sources:
+def read(folder: Path | None = None, *, perf: bool = False) -> Sources:
     """Those of the package, of the checkout, or of another folder. Raises OSError."""
     folder = folder or (_PACKAGED if _PACKAGED.is_dir() else _CHECKOUT)
     files, left = dict[str, str](), ["capture.bpf.c"]
+    others = {"core.bpf.h", "ring.bpf.h" if perf else "perf.bpf.h"}
     while left:
         name = left.pop(0)
-        if name not in files and name != "core.bpf.h":
+        if name not in files and name not in others:
             files[name] = (folder / name).read_text()
             left += _INCLUDE.findall(files[name])
-    return Sources(folder, files)
+    return Sources(folder, files, perf)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tlshub_capture_bpf import compiling
 from tlshub_capture_bpf.backend import KernelBackend
 from tlshub_capture_bpf.node_loader import NodeLoader
-from tlshub_capture_bpf.probing import BTF, NO_GATE, failed, library_or_lack, loads
+from tlshub_capture_bpf.probing import failed, library_or_lack, loads
 from tlshub_capture_bpf.programs import Hold
 from tlshub_core.api import Level, Probe, Unavailable
 
@@ -44,7 +44,4 @@ def probe(loader: NodeLoader, hold: Hold | None = None) -> Probe:
     if compiling.interpreter() is None:
         return failed("bcc is not installed", compiling.INSTALL)
     where = f"the headers in '{headers.build}'"
-    if not BTF.exists():
-        message = f"bcc, and {where}; without BTF in '{BTF}' {NO_GATE}: only mode 'observe' works"
-        return Probe(level=Level.WARNING, message=message, remedy="a kernel with CONFIG_DEBUG_INFO_BTF")
     return Probe(level=Level.OK, message=f"bcc, and {where}; the programs are compiled at the first start")

@@ -25,8 +25,6 @@ def probe(path: Path, hold: Hold | None = None) -> Probe:
     library = library_or_lack()
     if isinstance(library, Probe):
         return library
-    if not BTF.exists():
-        return failed(f"no BTF in '{BTF}'", "a kernel with CONFIG_DEBUG_INFO_BTF")
     if not path.exists():
         remedy = "install the wheel of 'tlshub-capture-bpf', or build it with clang and libbpf-dev"
         return failed(f"no compiled programs in '{path}'", remedy)
@@ -46,7 +44,12 @@ def failed(message: str, remedy: str) -> Probe:
 
 
 def library_or_lack() -> Libbpf | Probe:
-    """The library, or what is missing of it."""
+    """The library, or what all programs miss, whoever compiled them.
+
+    Without BTF a kernel takes none that asks for a socket as TCP's own (bpf_skc_to_tcp_sock), as the first one does.
+    """
+    if not BTF.exists():
+        return failed(f"no BTF in '{BTF}'", "a kernel with CONFIG_DEBUG_INFO_BTF")
     try:
         return Libbpf()
     except OSError as error:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import OpenSSL
 from OpenSSL import SSL, crypto
+from OpenSSL._util import lib
 
 from tlshub_core.api import ConfigError, Identity, Reason, Refused, TlsEngine
 from tlshub_core.peering.engines import check_readable, failed, unverified
@@ -31,7 +32,7 @@ def _context(identity: Identity) -> SSL.Context:
     context.set_min_proto_version(SSL.TLS1_3_VERSION)
     context.set_options(SSL.OP_NO_TICKET)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verified)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
     check_readable(identity.cert, identity.key, identity.ca)
     for use, path in (
         (context.use_certificate_chain_file, identity.cert),
@@ -49,30 +50,17 @@ def _context(identity: Identity) -> SSL.Context:
     return context
 
 
-def _verified(connection: SSL.Connection, _certificate: crypto.X509, error: int, _depth: int, ok: int) -> bool:
-    if not ok:
-        engine = connection.get_app_data()
-        if isinstance(engine, Engine):
-            engine.note(error)
-    return bool(ok)
-
-
 class Engine:
     """One side of one TLS connection (the protocol TlsEngine)."""
 
     def __init__(self, context: SSL.Context, server_side: bool) -> None:
         self._connection = SSL.Connection(context, None)
-        self._connection.set_app_data(self)
-        self._done, self._problem = False, 0
+        self._done = False
         if server_side:
             self._connection.set_accept_state()
         else:
             self._connection.set_connect_state()
             self._handshake()
-
-    def note(self, error: int) -> None:
-        """Remember why verification failed: OpenSSL's own error does not say."""
-        self._problem = error
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the wire; raises Refused."""
@@ -136,7 +124,17 @@ class Engine:
         self._done = True
 
     def _refused(self, error: SSL.Error) -> Refused:
-        return unverified(self._problem) if self._problem else failed(_text(error))
+        problem = _problem(self._connection)
+        return unverified(problem) if problem else failed(_text(error))
+
+
+def _problem(connection: SSL.Connection) -> int:
+    """Why verification failed, as X509_V_ERR_*, or 0; OpenSSL's own error does not say.
+
+    Asked below pyOpenSSL: a callback, its own way to it, needs memory that can be written and executed, which the unit
+    for systemd forbids.
+    """
+    return int(lib.SSL_get_verify_result(connection._ssl))
 
 
 def _text(error: SSL.Error) -> str:

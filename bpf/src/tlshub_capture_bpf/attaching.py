@@ -107,8 +107,7 @@ class Attaching:
             end_guard(library, pins)
             names, flows, move = pins.names(LINKS), pins.get(MAPS, "flows"), pins.get(CALLS, MOVE)
             pins.drop(SOCKOPS)
-            stopped = pins.get(MAPS, "stopped")
-            self._opened += filter(None, (flows, move, stopped))
+            self._opened += filter(None, (flows, move, stopped := pins.get(MAPS, "stopped")))
             if flows is not None and stopped is not None:
                 self._stops = Stops(library, stopped, flows)
             if flows is not None and move is not None:

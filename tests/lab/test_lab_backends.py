@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two backends are one to each other: both pass what every backend must, on a kernel that holds connections, and
-each takes over what the other left pinned, whatever its events come by.
+"""The two backends are one to each other: what bcc compiles passes what every backend must, on a kernel that holds
+connections, and each takes over what the other left pinned, whatever its events come by.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from functools import partial
 
 import pytest
 
+from bpf.tests import test_bpf_conformance as conformance
 from bpf.tests.conftest import compiled
-from bpf.tests.test_bpf_conformance import TestBcc, TestBccByPerf, TestLibbpf
+from bpf.tests.test_bpf_conformance import TestBcc
 from tests.lab.kit.attempt import serve_whom_it_may, try_to
 from tests.lab.kit.chat import Chat
 from tests.lab.kit.node import Node
@@ -23,15 +24,16 @@ from tests.lab.kit.talk import converse, payload, receives_first, sends_first
 from tests.lab.kit.wire import Wire
 from tlshub_core.api import Level
 
-__all__ = ("TestBcc", "TestBccByPerf", "TestLibbpf", "compiled")
+# libbpf's programs pass the same on any machine, and bcc's hardly differ by what events come by.
+__all__ = ("TestBcc", "compiled")
 PERF = {"capture.backend": '"bcc"', "plugin.bcc.events": '"perf"'}
 BACKENDS = ({"capture.backend": '"bcc"'}, PERF, {"capture.backend": '"libbpf"'})
 needs_bcc = pytest.mark.skipif(not os.environ.get("LAB_BCC"), reason="'lab/bcc' compiled no programs: it says why")
 
 
 @needs_bcc
-@pytest.mark.parametrize("kind", [TestBcc, TestBccByPerf, TestLibbpf])
-def test_this_kernel_takes_the_gate_of_both(kind: type[TestBcc | TestLibbpf]) -> None:
+@pytest.mark.parametrize("kind", [TestBcc, conformance.TestBccByPerf, conformance.TestLibbpf])
+def test_this_kernel_takes_the_gate_of_both(kind: type[TestBcc | conformance.TestLibbpf]) -> None:
     found = asyncio.run(kind().make().probe())
     assert (found.level, found.message[-25:]) == (Level.OK, "the kernel takes the gate"), found
 

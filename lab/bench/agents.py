@@ -25,6 +25,7 @@ import tlshub_capture_podmap_file.source
 import tlshub_core.agent
 import tlshub_core.cli.detach
 import tlshub_core.detaching
+import tlshub_core.service
 from bench.measurement import BACKENDS
 from bench.variants import Phase
 from tests.lab.kit.agent import READY
@@ -37,6 +38,7 @@ PRELOADED = (
     tlshub_core.agent,
     tlshub_core.cli.detach,
     tlshub_core.detaching,
+    tlshub_core.service,
     tlshub_capture_bpf.node_backend,
     tlshub_capture_openssl.engine,
     tlshub_capture_podmap_file.source,

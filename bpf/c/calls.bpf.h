@@ -60,12 +60,15 @@ int promise(struct promise *p)
     return 0;
 }
 
-static __always_inline bool may_leave(struct tuple *t, u32 why)
+// Linux 6.1 follows a helper's callback once: of values told apart before `match` it takes one for the other after it, and
+// drops the way of the other. So why is looked at after it only.
+static __always_inline bool may_leave(struct tuple *t, u64 until)
 {
     struct query q = { .remote = t->remote, .port = t->local_port, .side = SERVER };
     struct row *r = match(&q);
+    barrier_var(until);
     u64 *promised = bpf_map_lookup_elem(MAP(expected), t);
-    return r && lets_go(r->mode, r->passthrough, why) && !(promised && bpf_ktime_get_ns() < *promised);
+    return r && lets_go(r->mode, r->passthrough, left_for(until)) && !(promised && bpf_ktime_get_ns() < *promised);
 }
 
 // The peer's application speaks TLS itself, or its socket can take none: this tuple, our end the server's, is left alone,
@@ -76,9 +79,9 @@ int leave(struct promise *p)
 {
     struct tuple t = p->tuple;
     u64 until = (p->until & ~WHY_MASK) | (p->why & WHY_MASK);
-    u32 why = left_for(until);
-    if (!may_leave(&t, why))
+    if (!may_leave(&t, until))
         return 0;
+    u32 why = left_for(until);
     bpf_map_update_elem(MAP(left), &t, &until, BPF_ANY);
     p->before = CLEAR;
     u64 *latest = bpf_map_lookup_elem(MAP(accepted), &t), cookie;

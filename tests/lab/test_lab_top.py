@@ -49,7 +49,7 @@ def more(before: tuple[int, ...], *by: int) -> list[int]:
 
 def row(end: str, port: str, state: str) -> str:
     """A connection to or from that port: state, provider, age, held, bytes per second."""
-    return rf"\S+ +{end} [\d.]+:{port} +{state} +openssl +\d+[smh]\w* +\S+ +\d+ ?\w+"
+    return rf"\S+ +{end} [\d.]+:{port} +{state} +openssl +\d+[smh]\w* +\S+ +[\d.]+ ?\w+"
 
 
 def test_connections_come_and_go_on_both_screens(

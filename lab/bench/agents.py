@@ -26,6 +26,7 @@ import tlshub_core.agent
 import tlshub_core.cli.detach
 import tlshub_core.detaching
 import tlshub_core.service
+from bench.cpu import own
 from bench.measurement import BACKENDS
 from bench.variants import Phase
 from tests.lab.kit.agent import READY
@@ -43,7 +44,7 @@ PRELOADED = (
     tlshub_capture_openssl.engine,
     tlshub_capture_podmap_file.source,
 )
-_PATIENCE_S = 90.0
+_PATIENCE_S, _QUIET_S, _IDLE = 90.0, 0.5, 0.02
 
 
 class Agents:
@@ -74,6 +75,8 @@ class Agents:
             self._jobs[name] = self._nodes[name].start(work)
         for name in lacking:
             self._ready(name)
+        for name in lacking:
+            settled(self._jobs[name].pid)
 
     def _ready(self, name: str) -> None:
         log, deadline = self._folder / f"{name}.log", time.monotonic() + _PATIENCE_S
@@ -81,6 +84,17 @@ class Agents:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the agent of '{name}' does not start: {log.read_text()}")
             time.sleep(0.02)
+
+
+def settled(pid: int) -> None:
+    """Returns when it does nothing any more: what an agent leaves until it captures would be taken for its cost."""
+    deadline, used = time.monotonic() + _PATIENCE_S, own(pid)
+    while time.monotonic() < deadline:
+        time.sleep(_QUIET_S)
+        before, used = used, own(pid)
+        if used - before < _IDLE * _QUIET_S:
+            return
+    raise TimeoutError(f"process {pid} is never idle: see what it does")
 
 
 def configuration(node: Node, backend: str, folder: Path) -> Path:

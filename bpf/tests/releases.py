@@ -16,7 +16,7 @@ ROOM = "    u64 reserve[1];\n"
 # A later release: a member of a flow out of the reserve, a map and a program that this one does not know.
 LATER = {
     "flow.bpf.h": {ROOM: "    u64 novelty;\n"},
-    "handshake.bpf.h": {"struct flow f = { .side = side,": "struct flow f = { .side = side, .novelty = 7,"},
+    "begin.bpf.h": {"struct flow f = { .side = side,": "struct flow f = { .side = side, .novelty = 7,"},
     "capture.bpf.c": {
         '#include "worn.bpf.h"\n': '#include "worn.bpf.h"\nstruct { __uint(type, BPF_MAP_TYPE_ARRAY); '
         "__uint(max_entries, 1); __type(key, u32); __type(value, u64); } novel MAPS;\n"

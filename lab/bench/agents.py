@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -26,7 +26,7 @@ import tlshub_core.agent
 import tlshub_core.cli.detach
 import tlshub_core.detaching
 import tlshub_core.service
-from bench.cpu import own
+from bench.cpu import seconds
 from bench.measurement import BACKENDS
 from bench.variants import Phase
 from tests.lab.kit.agent import READY
@@ -87,13 +87,15 @@ class Agents:
 
 
 def settled(pid: int) -> None:
-    """Returns when it does nothing any more: what an agent leaves until it captures would be taken for its cost."""
-    deadline, used = time.monotonic() + _PATIENCE_S, own(pid)
+    """Returns when it and all below it are idle: what an agent leaves until it captures would be taken for its cost."""
+    deadline, used = time.monotonic() + _PATIENCE_S, -1.0
     while time.monotonic() < deadline:
-        time.sleep(_QUIET_S)
-        before, used = used, own(pid)
-        if used - before < _IDLE * _QUIET_S:
+        before = used
+        with suppress(FileNotFoundError, ProcessLookupError):  # a child ended while it was looked at
+            used = seconds([pid])
+        if 0 <= before <= used < before + _IDLE * _QUIET_S:
             return
+        time.sleep(_QUIET_S)
     raise TimeoutError(f"process {pid} is never idle: see what it does")
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -22,6 +24,7 @@ from tlshub_core.verifying.packets import reader
 from tlshub_core.verifying.pcap import opened
 
 HEADER = 24  # of a pcap file
+_PACKET = struct.Struct("=IIII")  # before each packet; the third is its length, as captured
 LATE_S = 10.0  # a starved tcpdump may write what crossed long after; what is still missing then is missing
 
 
@@ -48,7 +51,15 @@ class Wire:
     def begin(self) -> None:
         """A test begins: what crossed before is not its."""
         self._settle()
-        self._from = self.pcap.stat().st_size
+        self._from = self._whole()
+
+    def _whole(self) -> int:
+        """Behind the last packet that is whole: what crosses late may stand there in part, since a buffer was full."""
+        at = self._from
+        with self.pcap.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            while (behind := at + _PACKET.size) <= len(data) and behind + _PACKET.unpack_from(data, at)[2] <= len(data):
+                at = behind + _PACKET.unpack_from(data, at)[2]
+        return at
 
     def _settle(self) -> None:
         said = capture.settle(self.pcap)

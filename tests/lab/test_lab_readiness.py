@@ -17,7 +17,7 @@ from tests.lab.test_lab_refusals import queued
 
 LONG = 16_384
 SETTLED_S = 1.0
-TRIES = 5
+TRIES = 15
 
 
 def counted(sock: socket.socket) -> list[int]:

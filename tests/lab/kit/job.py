@@ -82,13 +82,14 @@ class Job(Generic[T]):
 def fork(enter: Callable[[], None], function: Callable[[Say], T]) -> Job[T]:
     """Run `function` in a child, which first calls `enter` to be where it belongs."""
     ours, theirs = Pipe(duplex=False)
-    trace = Path(tempfile.mkstemp(prefix="lab-job-")[1])
+    file, trace = tempfile.mkstemp(prefix="lab-job-")
+    os.close(file)
     pid = os.fork()
     if pid == 0:
         ours.close()
-        _child(theirs, trace, enter, function)
+        _child(theirs, Path(trace), enter, function)
     theirs.close()
-    return Job(pid, ours, trace)
+    return Job(pid, ours, Path(trace))
 
 
 def _child(pipe: Connection, trace: Path, enter: Callable[[], None], function: Callable[[Say], T]) -> None:

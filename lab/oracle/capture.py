@@ -89,9 +89,12 @@ def stop(pcap: Path, timeout: float = 30.0) -> Statistics:
 
 
 def _ask(pid: int, pcap: Path) -> Statistics | None:
-    """Have tcpdump write out its file and say its numbers; None where it did not answer at once."""
+    """Have tcpdump say its numbers; None where it did not answer at once.
+
+    It writes out each packet (-U) before it answers. Its signal to write out, SIGUSR2, damages the file: the handler
+    does so in the middle of another write.
+    """
     before = len(statistics(pcap))
-    os.kill(pid, signal.SIGUSR2)
     os.kill(pid, signal.SIGUSR1)
     time.sleep(_POLL_S)
     said = statistics(pcap)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The weaker hold, for kernels that let no program change what a function returns: a whole process is stopped (SIGSTOP)
-// when connect() or accept() returns, or poll() tells it of a held connection, and the agent lets it go on (SIGCONT). A
+// when connect() has its connection, accept() its descriptor, or poll() looks at a held one, and the agent lets it go on. A
 // call can be seen here, and not be kept back: one that comes all the same ends the connection's way to TLS at once,
 // before it has queued or read anything, and the wall drops what it queues.
 #pragma once

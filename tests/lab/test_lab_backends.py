@@ -6,7 +6,6 @@ connections, and each takes over what the other left pinned, whatever its events
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping
 from functools import partial
 
@@ -16,6 +15,7 @@ from bpf.tests import test_bpf_conformance as conformance
 from bpf.tests.conftest import compiled
 from bpf.tests.test_bpf_conformance import TestBcc
 from tests.lab.kit.attempt import serve_whom_it_may, try_to
+from tests.lab.kit.bcc import BCC, PERF, needs_bcc
 from tests.lab.kit.chat import Chat
 from tests.lab.kit.node import Node
 from tests.lab.kit.pins import folder, loaded, until
@@ -26,9 +26,7 @@ from tlshub_core.api import Level
 
 # libbpf's programs pass the same on any machine, and bcc's hardly differ by what events come by.
 __all__ = ("TestBcc", "compiled")
-PERF = {"capture.backend": '"bcc"', "plugin.bcc.events": '"perf"'}
-BACKENDS = ({"capture.backend": '"bcc"'}, PERF, {"capture.backend": '"libbpf"'})
-needs_bcc = pytest.mark.skipif(not os.environ.get("LAB_BCC"), reason="'lab/bcc' compiled no programs: it says why")
+BACKENDS = (BCC, PERF, {"capture.backend": '"libbpf"'})
 
 
 @needs_bcc

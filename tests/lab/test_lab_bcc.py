@@ -7,21 +7,16 @@ would be compiled for minutes.
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from tests.lab.kit.bcc import BCC, needs_bcc
 from tests.lab.kit.node import Node
 from tests.lab.test_lab_echo import (
     test_bytes_arrive_and_none_is_in_clear,
     test_what_is_only_preferred_is_secured_too_and_what_is_observed_is_reported,
 )
 
-BCC = {"capture.backend": '"bcc"'}
-pytestmark = [
-    pytest.mark.agents(node_a=BCC, node_b=BCC),
-    pytest.mark.skipif(not os.environ.get("LAB_BCC"), reason="'lab/bcc' compiled no programs: it says why"),
-]
+pytestmark = [pytest.mark.agents(node_a=BCC, node_b=BCC), needs_bcc]
 __all__ = (
     "test_bytes_arrive_and_none_is_in_clear",
     "test_what_is_only_preferred_is_secured_too_and_what_is_observed_is_reported",

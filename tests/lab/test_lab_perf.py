@@ -9,11 +9,11 @@ import pytest
 
 from tests.lab import test_lab_passthrough as passthrough
 from tests.lab import test_lab_wear as wear
+from tests.lab.kit.bcc import PERF, needs_bcc
 from tests.lab.kit.node import Node
 from tests.lab.kit.own_tls import Site
 from tests.lab.kit.ports import Ports
 from tests.lab.kit.wire import Wire
-from tests.lab.test_lab_backends import PERF, needs_bcc
 from tests.lab.test_lab_echo import (
     test_bytes_arrive_and_none_is_in_clear,
     test_what_is_only_preferred_is_secured_too_and_what_is_observed_is_reported,

@@ -9,17 +9,18 @@ import select
 import signal
 import socket
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from tests.lab.kit.attempt import serve_whom_it_may, try_to
+from tests.lab.kit.bcc import STOP, needs_bcc
 from tests.lab.kit.hold import GATE, held, stopped, warm
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.pins import until
 from tests.lab.kit.polling import by_poll, level
 from tests.lab.kit.ports import IPV4, Ports, Way
+from tests.lab.kit.state import state_of
 from tests.lab.kit.talk import Talk, converse, payload, receives_first
 from tests.lab.kit.wire import Wire
 from tests.lab.test_lab_echo import (
@@ -27,16 +28,12 @@ from tests.lab.test_lab_echo import (
     test_what_is_only_preferred_is_secured_too_and_what_is_observed_is_reported,
 )
 
-STOP = {"capture.backend": '"bcc"', "plugin.bcc.hold": '"stop"'}
 PATIENT = STOP | GATE | {f"capture.{name}_deadline_ms": "4000" for name in ("handshake", "gate")}
 PLACES = (
     *(f"{kind} tcp_v{version}_connect" for kind in ("kprobe", "kretprobe") for version in (4, 6)),
     *("kprobe tcp_sendmsg", "kprobe fd_install", "kprobe release_sock", "sockops"),
 )
-pytestmark = [
-    pytest.mark.agents(node_a=STOP, node_b=STOP),
-    pytest.mark.skipif(not os.environ.get("LAB_BCC"), reason="'lab/bcc' compiled no programs: it says why"),
-]
+pytestmark = [pytest.mark.agents(node_a=STOP, node_b=STOP), needs_bcc]
 __all__ = (
     "test_bytes_arrive_and_none_is_in_clear",
     "test_what_is_only_preferred_is_secured_too_and_what_is_observed_is_reported",
@@ -64,11 +61,6 @@ def sends_blindly(_say: Say, way: Way, port: int, content: bytes) -> int:
                 select.select([], [], [], 0.01)
             except OSError as error:
                 return error.errno or 0
-
-
-def state_of(pid: int) -> str:
-    """Of a process, in the letters of /proc/PID/stat: 'T' is stopped."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_the_agents_say_how_they_hold_and_what_is_attached_where(node_a: Node, node_b: Node) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tlshub_capture_bpf import built, headers, sources
 from tlshub_capture_bpf.built import Built
+from tlshub_capture_bpf.compiler import NO_BCC
 from tlshub_capture_bpf.headers import Headers
 from tlshub_capture_bpf.sources import Sources
 from tlshub_core.api import Unavailable
@@ -25,7 +26,6 @@ INSTALL = "apt-get install python3-bpfcc"
 REINSTALL = "apt-get install --reinstall python3-bpfcc libbpfcc"
 AGAIN_S = 10.0
 _SAID = 8  # lines of the compiler, in a message
-_NO_BCC = 3  # the compiler's exit status where bcc cannot be imported
 _log = logging.getLogger("tlshub.capture")
 
 
@@ -80,7 +80,7 @@ async def _compiled(text: Sources, kernel: Headers) -> dict[str, bytes]:
 
 def _failure(status: int, said: bytes, python: Path, kernel: Headers) -> str:
     """What went wrong, and what to do."""
-    if status == _NO_BCC:
+    if status == NO_BCC:
         return f"bcc cannot be used by '{python}': {_essence(said)}: {REINSTALL}"
     if status < 0:
         name = signal.Signals(-status).name

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.lab.kit.changed import changed
+from tests.lab.kit.state import state_of
 
 READY = "Monitoring TCP connections"
 PATIENCE_S = 180.0
@@ -61,7 +62,7 @@ class Agent:
     def running(self) -> bool:
         """Whether the process is there and no zombie."""
         try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            return state_of(self.pid) != "Z"
         except (FileNotFoundError, ProcessLookupError):
             return False
 

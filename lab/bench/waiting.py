@@ -12,7 +12,7 @@ from bench.measurement import Wait
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 
-STOPPED_S = 2.0
+STOPPED_S = 1.2
 LONG_S = 1.0
 WARM_S = 0.1  # the default of 'warm_ms': later than that after an answer, a client does not rely on another one
 

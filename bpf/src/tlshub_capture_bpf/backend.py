@@ -91,6 +91,9 @@ class KernelBackend(Attaching):
         """Swap the rules; raises Unsupported where they need the gate and it was not loaded."""
         if not self._gate and any(match.mode > Mode.OBSERVE for match in rules.matches):
             raise Unsupported("the agent started with rules that only observe: restart it to load the gate")
+        self._swap(rules)
+
+    def _swap(self, rules: RuleSet) -> None:
         assert self._libbpf is not None and self._programs is not None
         swap(self._libbpf, self._programs, rules)
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
-from math import ceil, floor, log10
+from math import floor, log10
 
 SIGNS = 7  # a colour and a shape each: on paper without colours the shapes are left
 # Of each power of ten, ever finer.
@@ -55,9 +54,18 @@ class Scale:
         """Round values within, as many as are that far from each other, so that what is written at them can be read."""
         for steps in reversed(_STEPS):
             found = self._within(steps)
-            if all(abs(self.place(one) - self.place(next_one)) >= apart for one, next_one in pairwise(found)):
+            if len(found) > 1 and self._thinned(found, apart) == found:
                 return found
-        return self._within((1,))[:: ceil(apart / abs(self.place(10.0) - self.place(1.0)))]
+        powers = self._thinned(self._within((1,)), apart)
+        return powers if len(powers) > 1 else self._thinned(self._within(_STEPS[-1]), apart)
+
+    def _thinned(self, values: Sequence[float], apart: float) -> list[float]:
+        """Without those that are too near to the one kept before."""
+        kept = list(values[:1])
+        for value in values:
+            if abs(self.place(value) - self.place(kept[-1])) >= apart:
+                kept.append(value)
+        return kept
 
     def _within(self, steps: Sequence[float]) -> list[float]:
         powers = range(floor(log10(self.low)), floor(log10(self.high)) + 1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
+import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -54,7 +55,7 @@ def _into(flags: int, root: str) -> None:
 def contained(say: Say, function: Callable[[Say], T], flags: int = 0, go: Flag | None = None) -> T:
     """Run `function` in new namespaces, or where there are no flags in an empty root; says its process, as seen here.
 
-    With `go` it begins when that is set: its network has to be made first.
+    With `go` it begins when that is set: its network has to be made first. Raises Failed with its trace.
     """
     (ours, theirs), told = Pipe(duplex=False), Flag()
     root = "" if flags else tempfile.mkdtemp()
@@ -66,11 +67,14 @@ def contained(say: Say, function: Callable[[Say], T], flags: int = 0, go: Flag |
     say(child)
     told.set()
     try:
-        return cast(T, ours.recv())
+        done, value = ours.recv()
     except EOFError:
         raise Failed("the process in the container ended without a word") from None
     finally:
         os.waitpid(child, 0)
+    if not done:
+        raise Failed(f"in the container:\n{value}")
+    return cast(T, value)
 
 
 def _run(
@@ -80,8 +84,8 @@ def _run(
         _into(flags, root)
         for flag in waits:
             flag.wait()
-        into.send(function(say))
-    except BaseException as error:  # noqa: BLE001 - told to the test, which compares it with what was due
-        into.send(repr(error))
+        into.send((True, function(say)))
+    except BaseException:  # noqa: BLE001 - told to the test, which fails with it
+        into.send((False, traceback.format_exc()))
     finally:
         os._exit(0)

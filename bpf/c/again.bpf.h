@@ -19,8 +19,8 @@ static __always_inline bool looks_ready(struct tcp_sock *tp, enum call call)
 // Not for io_uring's workers and kernel threads, whose calls are not restarted.
 static __always_inline bool may_wait(struct file *file, const struct flow *f)
 {
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
-    if (!file || !(file->f_flags & O_NONBLOCK) || task->flags & (PF_KTHREAD | PF_IO_WORKER))
+    struct task_struct *task = this_task();
+    if (!file || !(file->f_flags & O_NONBLOCK) || FIELD(task, flags) & (PF_KTHREAD | PF_IO_WORKER))
         return false;
     return f->state >= ASKED && f->state <= INSTALLING;
 }

@@ -116,10 +116,10 @@ SEC("syscall")
 int announce(void *unused)
 {
     struct settings *c = config();
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
+    struct task_struct *task = this_task();
     if (c) {
         c->agent_since = BPF_CORE_READ(task, group_leader, start_time);
-        c->agent = task->tgid;
+        c->agent = FIELD(task, tgid);
     }
     return 0;
 }

@@ -4,10 +4,10 @@
 #include "begin.bpf.h"
 
 // Whether our FIN is among what was sent: it is the last of all that was to be.
-static __always_inline bool fin_sent(const struct tcp_sock *tp, u32 sent, u32 before)
+static __always_inline bool fin_sent(struct tcp_sock *tp, u32 sent, u32 before)
 {
     bool ending = before == SK_FIN_WAIT1 || before == SK_FIN_WAIT2 || before == SK_CLOSING || before == SK_LAST_ACK;
-    return ending && sent == tp->write_seq;
+    return ending && sent == FIELD(tp, write_seq);
 }
 
 // Of what TCP counts, a SYN of ours and both FINs are one each; and what was sent before a reset came is not acknowledged.

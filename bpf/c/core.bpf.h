@@ -97,6 +97,8 @@ struct cipher_context___within { char rec_seq[8]; }; // since 6.7
 struct tls_context { struct tls_prot_info prot_info; u8 tx_conf : 3, rx_conf : 3; void *priv_ctx_rx; struct cipher_context tx, rx; struct proto *sk_proto; };
 #pragma clang attribute pop
 
+#include "typed.bpf.h"
+
 #define EXACT true
 #define MAPS SEC(".maps")
 #define MAP(name) (&name)
@@ -147,7 +149,7 @@ static __always_inline u64 next_record(struct cipher_context *c)
 
 static __always_inline bool has_mptcp(struct tcp_sock *tp)
 {
-    return bpf_core_field_exists(tp->is_mptcp) && tp->is_mptcp;
+    return bpf_core_field_exists(tp->is_mptcp) && FIELD(tp, is_mptcp);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -34,7 +34,7 @@ static __always_inline struct segment segment_of(struct __sk_buff *skb)
 static __always_inline struct tcp_sock *socket_of(struct __sk_buff *skb)
 {
     struct bpf_sock *sk = skb->sk;
-    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+    struct tcp_sock *tp = sk ? tcp_of(sk) : 0;
     return tp && marked(tp) ? tp : 0;
 }
 

@@ -47,10 +47,10 @@ static __always_inline struct words of_call(void)
 {
     struct words w = {};
 #if defined(__TARGET_ARCH_x86)
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
-    if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+    struct task_struct *task = this_task();
+    if (FIELD(task, flags) & (PF_KTHREAD | PF_IO_WORKER))
         return w;
-    struct pt_regs___x86 *regs = (void *)bpf_task_pt_regs(task);
+    struct pt_regs___x86 *regs = (void *)registers_of(task);
     u64 number = BPF_CORE_READ(regs, orig_ax), argument = BPF_CORE_READ(regs, si);
     if (number == 1) { // write
         w.at = (void *)argument;

@@ -88,8 +88,8 @@ static __always_inline struct settings *config(void)
 // Whether the agent itself is calling; not the process that has its number, once it is dead.
 static __always_inline bool by_agent(const struct settings *c)
 {
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
-    return (u32)task->tgid == c->agent && BPF_CORE_READ(task, group_leader, start_time) == c->agent_since;
+    struct task_struct *task = this_task();
+    return (u32)FIELD(task, tgid) == c->agent && BPF_CORE_READ(task, group_leader, start_time) == c->agent_since;
 }
 
 // Why a peer leaves a connection alone is in the last bits of the time until which it does: whose socket can take no TLS, or
@@ -186,12 +186,12 @@ static __always_inline void expire(void *ctx, struct flow *f, u64 cookie, u32 st
 // program's; it is in the socket, so that sockets which are none of ours cost two loads and no look-up.
 static __always_inline bool marked(struct tcp_sock *tp)
 {
-    return (tp->bpf_sock_ops_cb_flags & MARK) == MARK;
+    return (FIELD(tp, bpf_sock_ops_cb_flags) & MARK) == MARK;
 }
 
 static __always_inline struct tls_context *tls_of(struct tcp_sock *tp)
 {
-    struct tls_context *tls = tp->inet_conn.icsk_ulp_data;
+    struct tls_context *tls = FIELD(tp, inet_conn.icsk_ulp_data);
     u32 name = 0;
     if (!tls || bpf_probe_read_kernel(&name, 3, BPF_CORE_READ(tp, inet_conn.icsk_ulp_ops, name)))
         return 0;

@@ -73,8 +73,8 @@ static __always_inline int judge(void *ctx, struct socket *sock, struct tcp_sock
 
 static __always_inline bool never_waits(struct file *file, unsigned int flags)
 {
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
-    return flags & MSG_DONTWAIT || (file && file->f_flags & O_NONBLOCK) || task->flags & (PF_KTHREAD | PF_IO_WORKER);
+    struct task_struct *task = this_task();
+    return flags & MSG_DONTWAIT || (file && file->f_flags & O_NONBLOCK) || FIELD(task, flags) & (PF_KTHREAD | PF_IO_WORKER);
 }
 
 // 512 must never reach a program: without the pending signal the kernel would not restart the call.

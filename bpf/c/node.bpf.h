@@ -53,6 +53,13 @@
 #define BPF_CORE_READ(from, ...) READ_OF(__VA_ARGS__, READ_4, READ_3, READ_2, READ_1)(from, __VA_ARGS__)
 #define BPF_CORE_READ_INTO(to, from, a) bpf_probe_read_kernel(to, sizeof(*(to)), &(from)->a)
 
+#ifdef CONFIG_DEBUG_INFO_BTF
+#include "typed.bpf.h"
+#define bits_of_repair(tp) ((tp)->repair)
+#else
+#include "untyped.bpf.h"
+#endif
+
 struct bpf_iter__tcp { u64 meta; struct sock_common *sk_common; u32 uid; };
 
 // A bit field has no address: its bytes are read with those around it, and it is taken from the copy.
@@ -65,7 +72,6 @@ static __always_inline u8 conf_of(struct tls_context *tls)
     return both;
 }
 
-#define bits_of_repair(tp) ((tp)->repair)
 #define bits_of_tx_conf(tls) (conf_of(tls) & 7)
 #define bits_of_rx_conf(tls) (conf_of(tls) >> 3 & 7)
 
@@ -120,7 +126,7 @@ static __always_inline u64 next_record(struct cipher_context *c)
 static __always_inline bool has_mptcp(struct tcp_sock *tp)
 {
 #ifdef CONFIG_MPTCP
-    return tp->is_mptcp;
+    return FIELD(tp, is_mptcp);
 #else
     return false;
 #endif

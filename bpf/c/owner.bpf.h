@@ -28,7 +28,7 @@ static __always_inline void owned(void *ctx, u64 cookie, s32 fd, u64 inode, u64 
 static __always_inline s32 connects_by(struct task_struct *task)
 {
 #if defined(__TARGET_ARCH_x86)
-    struct pt_regs___x86 *regs = (void *)bpf_task_pt_regs(task);
+    struct pt_regs___x86 *regs = (void *)registers_of(task);
     u64 number = BPF_CORE_READ(regs, orig_ax);
     if (number == 42 || number == 362)
         return number == 42 ? BPF_CORE_READ(regs, di) : BPF_CORE_READ(regs, bx);
@@ -39,8 +39,8 @@ static __always_inline s32 connects_by(struct task_struct *task)
 // Of the thread that connects, while it does: its SYN is made in its own call, so no other hook need remember it.
 static __always_inline struct owner connector(void)
 {
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
-    struct owner o = { .pid = task->tgid, .fd = -1 };
+    struct task_struct *task = this_task();
+    struct owner o = { .pid = FIELD(task, tgid), .fd = -1 };
     BPF_CORE_READ_INTO(&o.comm, task, comm);
     return o;
 }
@@ -48,9 +48,9 @@ static __always_inline struct owner connector(void)
 // Which of its descriptors it is, and the inode by which the agent recognizes the socket among others'.
 static __always_inline void note_descriptor(struct bpf_sock *sk, struct owner *owner)
 {
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
-    struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
-    if (!(task->flags & (PF_KTHREAD | PF_IO_WORKER)))
+    struct task_struct *task = this_task();
+    struct tcp_sock *tp = sk ? tcp_of(sk) : 0;
+    if (!(FIELD(task, flags) & (PF_KTHREAD | PF_IO_WORKER)))
         owner->fd = connects_by(task);
     if (tp)
         owner->inode = BPF_CORE_READ((struct sock *)tp, sk_socket, file, f_inode, i_ino);

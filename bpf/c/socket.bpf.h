@@ -6,7 +6,7 @@
 static __always_inline struct tcp_sock *socket_in(struct bpf_sock_ops *s)
 {
     struct bpf_sock *sk = s->sk;
-    return sk ? bpf_skc_to_tcp_sock(sk) : 0;
+    return sk ? tcp_of(sk) : 0;
 }
 
 // Volatile, or the compiler merges the reads of both branches into one through a changed context pointer.

@@ -35,14 +35,14 @@ static __always_inline bool is_held(const struct flow *f)
 static __always_inline bool can_be_stopped(struct task_struct *task)
 {
     struct settings *c = config();
-    return c && !by_agent(c) && (u32)task->tgid != c->guard && !(task->flags & (PF_KTHREAD | PF_IO_WORKER));
+    return c && !by_agent(c) && (u32)FIELD(task, tgid) != c->guard && !(FIELD(task, flags) & (PF_KTHREAD | PF_IO_WORKER));
 }
 
 // Noted first, and told last: whoever decides about the flow in between finds the process, and when he is told looks again.
 static __always_inline void stop(void *ctx, struct flow *f, u64 cookie, s32 fd, u64 inode)
 {
-    struct task_struct *task = (void *)bpf_get_current_task_btf();
-    struct stop key = { .cookie = cookie, .pid = task->tgid };
+    struct task_struct *task = this_task();
+    struct stop key = { .cookie = cookie, .pid = FIELD(task, tgid) };
     u64 now = bpf_ktime_get_ns();
     if (!can_be_stopped(task) || bpf_map_update_elem(MAP(stopped), &key, &now, BPF_ANY))
         return;
@@ -140,7 +140,7 @@ int installs(struct pt_regs *regs)
         return 0;
     struct flow *f = flow_of(sk, &cookie);
     struct settings *c = config();
-    if (!f || !c || !is_held(f) || !can_be_stopped((void *)bpf_get_current_task_btf()))
+    if (!f || !c || !is_held(f) || !can_be_stopped(this_task()))
         return 0;
     begin_install(f, c);
     struct installing i = { .cookie = cookie, .inode = BPF_CORE_READ(file, f_inode, i_ino), .fd = PT_REGS_PARM1(regs) };

@@ -7,14 +7,13 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tlshub_capture_bpf import compiling, headers, node_backend, probing, sources
+from tlshub_capture_bpf import compiling, headers, node_backend, sources
 from tlshub_capture_bpf.node_loader import NodeLoader
 
-from tlshub_core.api import Level, Probe, Unavailable
+from tlshub_core.api import Level, Unavailable
 
 
 @pytest.fixture
@@ -47,15 +46,6 @@ def test_what_is_missing_is_named_with_the_package(
     )  # fmt: skip
     monkeypatch.setattr(compiling, "interpreter", lambda: Path("/usr/bin/python3"))
     assert "compiled at the first start" in node_backend.probe(NodeLoader(str(tmp_path), tmp_path)).message
-
-
-@pytest.mark.parametrize("probe", [probing.probe, lambda path: node_backend.probe(NodeLoader("", path))])
-def test_without_btf_neither_works(
-    probe: Callable[[Path], Probe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(probing, "BTF", tmp_path / "absent")
-    found = probe(tmp_path)
-    assert (found.level, found.message) == (Level.FAILED, f"no BTF in '{tmp_path}/absent'")
 
 
 def test_headers_of_another_kernel_are_refused(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ TESTED = (6, 1)
 OLDEST = (5, 17)  # the first with bpf_loop, which programs of either backend call (bpf/tests/test_bpf_oldest.py)
 
 _PIDFD_GETFD = 438  # asm-generic/unistd.h, the same number on all architectures but alpha
+_PROBES = " register_kprobe\n"
+_WEAKER = "only the weaker hold can be had, which stops processes"
 _SYMBOLS = ("bpf_trampoline_link_prog", "security_socket_sendmsg")
 
 
@@ -47,7 +49,10 @@ def btf(root: Path) -> Probe:
     """Whether the kernel describes its own types; fmod_ret programs cannot be loaded without."""
     if (root / "sys/kernel/btf/vmlinux").exists():
         return ok("the kernel describes its types")
-    return failed("'/sys/kernel/btf/vmlinux' is missing", "boot a kernel with CONFIG_DEBUG_INFO_BTF=y")
+    message, remedy = "'/sys/kernel/btf/vmlinux' is missing", "boot a kernel with CONFIG_DEBUG_INFO_BTF=y"
+    if _PROBES not in (text(root, "proc/kallsyms") or ""):
+        return failed(message, remedy)
+    return warning(f"{message}: {_WEAKER}, by programs that are compiled on this node", remedy)
 
 
 def trampolines(root: Path) -> Probe:
@@ -56,9 +61,9 @@ def trampolines(root: Path) -> Probe:
     if not symbols:
         return warning("cannot tell as this user: '/proc/kallsyms' cannot be read", "run this as root")
     found = _lack(symbols)
-    if found.level is not Level.FAILED or " register_kprobe\n" not in symbols:
+    if found.level is not Level.FAILED or _PROBES not in symbols:
         return found
-    return warning(f"{found.message}: only the weaker hold can be had, which stops processes", found.remedy)
+    return warning(f"{found.message}: {_WEAKER}", found.remedy)
 
 
 def _lack(symbols: str) -> Probe:

@@ -7,7 +7,6 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from tlshub_capture_bpf import holding, layout
 from tlshub_capture_bpf.configuring import configure, settled, swap
@@ -19,7 +18,7 @@ from tlshub_capture_bpf.loading import Loader
 from tlshub_capture_bpf.maps import Map, Shape
 from tlshub_capture_bpf.pins import CALLS, LINKS, MAPS, Pins, pinned
 from tlshub_capture_bpf.probing import need_all_processes
-from tlshub_capture_bpf.programs import ADOPT, CGROUP, MOVE, SOCKOPS, Hold, Programs
+from tlshub_capture_bpf.programs import CGROUP, MOVE, SOCKOPS, Hold, Programs
 from tlshub_capture_bpf.stops import STOPS, Stops
 from tlshub_capture_bpf.verdicts import Moving, Verdicts
 from tlshub_core.api import CaptureSettings, Mode, RuleSet, Unavailable
@@ -146,5 +145,5 @@ class Attaching:
 
 
 def _adopt(programs: Programs) -> None:
-    for failure in everywhere(partial(programs.walk, ADOPT)):
+    for failure in everywhere(programs.adopt):
         _log.warning("connections of an agent before this one may be reset, in network namespace %s", failure)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The least BTF (kernel: Documentation/bpf/btf.rst) with which the kernel takes a program that has callbacks."""
+"""BTF (kernel: Documentation/bpf/btf.rst): the kernel's, and the least with which it takes programs with callbacks."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from pathlib import Path
 
+KERNELS = Path("/sys/kernel/btf/vmlinux")
 _HEADER = struct.Struct("=HBBIIIII")
 _TYPE = struct.Struct("=III")
 _RECORD = struct.Struct("=II")
@@ -14,6 +16,11 @@ _SIGNED_32 = 1 << 24 | 32
 _STRINGS = b"\0int\0program\0callback\0"
 RECORD_SIZE = _RECORD.size
 PROGRAM, CALLBACK = 3, 4  # numbers of types
+
+
+def is_there() -> bool:
+    """Whether the kernel describes its own types."""
+    return KERNELS.exists()
 
 
 def blob() -> bytes:

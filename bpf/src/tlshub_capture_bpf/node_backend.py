@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tlshub_capture_bpf import compiling
+from tlshub_capture_bpf import btf, compiling
 from tlshub_capture_bpf.backend import KernelBackend
+from tlshub_capture_bpf.holding import WEAKER
 from tlshub_capture_bpf.node_loader import NodeLoader
-from tlshub_capture_bpf.probing import failed, library_or_lack, loads
+from tlshub_capture_bpf.probing import GATE_NEEDS, failed, library_or_lack, loads
 from tlshub_capture_bpf.programs import Hold
 from tlshub_core.api import Level, Probe, Unavailable
 
@@ -44,4 +45,7 @@ def probe(loader: NodeLoader, hold: Hold | None = None) -> Probe:
     if compiling.interpreter() is None:
         return failed("bcc is not installed", compiling.INSTALL)
     where = f"the headers in '{headers.build}'"
-    return Probe(level=Level.OK, message=f"bcc, and {where}; the programs are compiled at the first start")
+    message = f"bcc, and {where}; the programs are compiled at the first start"
+    if btf.is_there() or hold is Hold.STOP:
+        return Probe(level=Level.OK, message=message)
+    return Probe(level=Level.WARNING, message=f"{message}; without BTF {WEAKER}", remedy=GATE_NEEDS)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tlshub_capture_bpf import btf
 from tlshub_capture_bpf.holding import WEAKER, try_one
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.loading import Loader
@@ -14,10 +15,9 @@ from tlshub_capture_bpf.programs import Hold, Programs
 from tlshub_core.api import Level, Probe, Unavailable
 from tlshub_core.namespaces import sees_all_processes
 
-BTF = Path("/sys/kernel/btf/vmlinux")
 PROBE_TABLE = 16
 NO_GATE = "the kernel does not take the gate"
-GATE_NEEDS = "a kernel with CONFIG_TLS and BPF trampolines"
+GATE_NEEDS = "a kernel with CONFIG_TLS, BPF trampolines and BTF"
 
 
 def probe(path: Path, hold: Hold | None = None) -> Probe:
@@ -25,6 +25,8 @@ def probe(path: Path, hold: Hold | None = None) -> Probe:
     library = library_or_lack()
     if isinstance(library, Probe):
         return library
+    if not btf.is_there():
+        return failed(f"no BTF in '{btf.KERNELS}'", "a kernel with CONFIG_DEBUG_INFO_BTF, or the backend 'bcc'")
     if not path.exists():
         remedy = "install the wheel of 'tlshub-capture-bpf', or build it with clang and libbpf-dev"
         return failed(f"no compiled programs in '{path}'", remedy)
@@ -44,12 +46,7 @@ def failed(message: str, remedy: str) -> Probe:
 
 
 def library_or_lack() -> Libbpf | Probe:
-    """The library, or what all programs miss, whoever compiled them.
-
-    Without BTF a kernel takes none that asks for a socket as TCP's own (bpf_skc_to_tcp_sock), as the first one does.
-    """
-    if not BTF.exists():
-        return failed(f"no BTF in '{BTF}'", "a kernel with CONFIG_DEBUG_INFO_BTF")
+    """The library, or what all programs miss, whoever compiled them."""
     try:
         return Libbpf()
     except OSError as error:

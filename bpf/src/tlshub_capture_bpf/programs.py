@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from tlshub_capture_bpf import btf
 from tlshub_capture_bpf.calls import Call
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.links import Links, OwnLinks, PinnedLinks, linked
+from tlshub_capture_bpf.listing import list_all
 from tlshub_capture_bpf.loading import Loader, Program
 from tlshub_capture_bpf.maps import Map
 from tlshub_capture_bpf.pins import CALLS, Pins
@@ -18,7 +20,7 @@ from tlshub_capture_bpf.probes import is_probe
 
 SOCKOPS = "on_sockops"
 PROBE = "probe_signals"
-ADOPT = "adopt"
+ADOPT, ADOPT_LISTED = "adopt", "adopt_listed"  # whichever the kernel takes
 MOVE = "move_flow"  # pinned, for those who come when no agent runs
 RUN = frozenset({MOVE, "promise", "leave", "ask_rule", "announce", "sweep", "find_worn", "arm_probe"})
 OF_GATE = frozenset({"find_worn", "arm_probe"})  # of these, what an observer's kernel may not take
@@ -49,7 +51,9 @@ class Programs:
         self._programs: Mapping[str, Program] = self._loaded.programs
 
     def _wanted(self, name: str, place: str) -> bool:
-        if self.hold is None or name in (*RUN, *CGROUP, ADOPT):
+        if name in (ADOPT, ADOPT_LISTED):
+            return self.hold is not None and (name == ADOPT) == btf.is_there()
+        if self.hold is None or name in (*RUN, *CGROUP):
             return self.hold is not None or name == SOCKOPS or name in RUN - OF_GATE
         return is_probe(place) == (self.hold is Hold.STOP)
 
@@ -71,7 +75,7 @@ class Programs:
 
     def attach(self, cgroup: Path) -> list[str]:
         """Attach all, what holds before the programs that mark sockets; returns in order what is where."""
-        apart = {*RUN, *CGROUP, PROBE, ADOPT}
+        apart = {*RUN, *CGROUP, PROBE, ADOPT, ADOPT_LISTED}
         tracing = sorted(name for name in self._programs if name not in apart) if self.hold else []
         marking = CGROUP if self.hold else (SOCKOPS,)
         if self._pins is not None:
@@ -99,12 +103,16 @@ class Programs:
         """Attach a tracing program for as long as the descriptor that is returned is open."""
         return linked(self._libbpf, self._programs[name])
 
-    def walk(self, name: str) -> None:
-        """Run an iterator over all that it finds in the calling thread's network namespace."""
-        link = self.attach_one(name)
+    def adopt(self) -> None:
+        """Have an entry made for each marked socket of the calling thread's network namespace. Raises OSError."""
+        iterates = ADOPT in self._programs
+        link = self.attach_one(ADOPT if iterates else ADOPT_LISTED)
         try:
-            with os.fdopen(self._libbpf.code("bpf_iter_create", link), "rb") as walk:
-                walk.read()
+            if iterates:
+                with os.fdopen(self._libbpf.code("bpf_iter_create", link), "rb") as walk:
+                    walk.read()
+            else:
+                list_all()
         finally:
             os.close(link)
 

@@ -30,6 +30,8 @@ def test_release(name: str, level: Level) -> None:
 
 def test_btf(tmp_path: Path) -> None:
     assert kernel.btf(tmp_path).level is FAILED
+    probed = kernel.btf(_put(tmp_path, "proc/kallsyms", "0000000000000000 T register_kprobe\n"))
+    assert probed.level is WARNING and "only the weaker hold" in probed.message
     assert kernel.btf(_put(tmp_path, "sys/kernel/btf/vmlinux")).level is OK
 
 

@@ -14,10 +14,11 @@ import pytest
 
 from tests.lab.kit.attempt import serve_whom_it_may, try_to
 from tests.lab.kit.bcc import STOP, needs_bcc
+from tests.lab.kit.chat import Chat
 from tests.lab.kit.hold import GATE, held, stopped, warm
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
-from tests.lab.kit.pins import until
+from tests.lab.kit.pins import detach, until
 from tests.lab.kit.polling import by_poll, level
 from tests.lab.kit.ports import IPV4, Ports, Way
 from tests.lab.kit.state import state_of
@@ -121,3 +122,19 @@ def test_whom_its_user_stopped_stays_so(node_a: Node, node_b: Node, ports: Ports
     until(lambda: state_of(sleeper.pid) == "T", "a process does not stop")
     converse(node_a, node_b, IPV4, ports.require(), level(by_poll), receives_first, payload(marker)).check()
     assert state_of(sleeper.pid) == "T"
+
+
+def test_what_an_earlier_agent_marked_goes_on_under_the_next(
+    node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    seen, going, new = ports.observe(), ports.require(), ports.require()
+    chats = [Chat(node_a, node_b, port, marker) for port in (seen, going)]
+    node_a.agent.kill()
+    detach(node_a)
+    node_a.agent.start(STOP)
+    node_a.agent.ready()
+    converse(node_a, node_b, IPV4, new, level(by_poll), receives_first, payload(marker)).check()
+    for chat in chats:
+        chat.end()
+    wire.clear(marker, seen)
+    wire.secured(marker, going, new)

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
+from tlshub_capture_bpf import btf
 from tlshub_capture_bpf.libbpf import PRINT_CALLBACK, Libbpf
 from tlshub_capture_bpf.objects import ObjectLoader
-from tlshub_capture_bpf.probing import BTF
 from tlshub_capture_bpf.programs import Hold, Programs
 
 # Of other kernels than this one: names with three underscores, what 6.4 renamed, and what is not in one without KTLS.
@@ -39,8 +39,8 @@ def said(path: Path) -> list[str]:
 
 
 def test_every_member_is_found(compiled: Path) -> None:
-    if not BTF.exists():
-        pytest.skip(f"no BTF in '{BTF}'")
+    if not btf.is_there():
+        pytest.skip(f"no BTF in '{btf.KERNELS}'")
     told = "\n".join(said(compiled))
     found = re.findall(r"(prog '\w+': relo #\d+): <(\w+)> \[\d+\] (.+?)(?: \(| = )", told)
     asked = {which: name for which, _, name in found}

@@ -27,7 +27,7 @@ def narrow(node_a: Node) -> Iterator[Node]:
     programs = os.environ.get("LAB_NARROW") or pytest.skip("a release with a small ring buffer could not be compiled")
     node_a.agent.stop()
     detach(node_a)
-    node_a.agent.start({"plugin.libbpf.object": f'"{programs}"'})
+    node_a.agent.start({"capture.backend": '"libbpf"', "plugin.libbpf.object": f'"{programs}"'})
     node_a.agent.ready()
     yield node_a
     node_a.agent.stop()

@@ -37,7 +37,7 @@ def test_killed_upgraded_stopped_and_back(node_a: Node, node_b: Node, wire: Wire
     serving = partial(serve_whom_it_may, way=IPV4, port=nobody, talk=receives_first, content=content)
     assert node_b.start(serving).heard() == "listening"
     waiting = node_a.start(partial(try_to, way=IPV4, port=nobody, content=content))
-    again(node_a, {"plugin.libbpf.object": f'"{later}"'})
+    again(node_a, {"capture.backend": '"libbpf"', "plugin.libbpf.object": f'"{later}"'})
     assert (folder(node_a) / "maps/novel").exists(), "the later release is not at work"
     converse(node_a, node_b, IPV4, new[0], sends_first, receives_first, content).check()
     node_a.agent.stop()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
@@ -18,6 +19,8 @@ from tests.lab.test_lab_refusals import queued
 LONG = 16_384
 SETTLED_S = 1.0
 TRIES = 15
+# With bcc no more than the first record's head and tail are left out (docs/limits.md).
+TOO_MANY = 2 * 22 if os.environ.get("LAB_BACKEND") == "bcc" else 0
 
 
 def counted(sock: socket.socket) -> list[int]:
@@ -29,9 +32,9 @@ def counted(sock: socket.socket) -> list[int]:
 
 
 def test_the_number_of_bytes_to_read_in_several_short_records(node_a: Node, node_b: Node, ports: Ports) -> None:
-    for port in (ports.require(), ports.bypass()):
+    for port, more in ((ports.require(), TOO_MANY), (ports.bypass(), 0)):
         found = against(node_a, node_b, port, counted, short_records, bytes(3 * SHORT))
-        assert isinstance(found, list) and found == [3 * SHORT, 3 * SHORT], found
+        assert isinstance(found, list) and found == [3 * SHORT + more, 3 * SHORT], found
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.talk import converse, payload, receives_first, sends_first
 from tests.lab.kit.trial import trial
 from tests.lab.kit.wire import Wire
+from tests.lab.test_lab_odd_sockets import CLIENT
 
-MPTCP = 262
-CLIENT = replace(IPV4, name="client", protocol=MPTCP)
 DEADLINE_S = 4.0
 SHORT = {"capture.handshake_deadline_ms": f"{DEADLINE_S * 1000:.0f}"}
 OLD = {**SHORT, "program": str(Path(__file__).with_name("kit") / "old_agent.py")}

@@ -22,12 +22,12 @@ ANY_COOKIE = 2**64 - 1  # INET_DIAG_NOCOOKIE
 NLM_F_REQUEST, NLM_F_ACK = 1, 4
 NLMSG_ERROR = 2
 MAX_ERRNO = 4095  # <linux/err.h>
-_HEADER = struct.Struct("=IHHII")
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr of <linux/netlink.h>
 _REQUEST = struct.Struct("=BBBBI")
 _ID = struct.Struct("!HH16s16s")
 _TAIL = struct.Struct("=III")
 _ERROR = struct.Struct("=i")
-_ENDS = _HEADER.size + _ERROR.size  # an acknowledgement is no shorter
+_ENDS = HEADER.size + _ERROR.size  # an acknowledgement is no shorter
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -43,14 +43,14 @@ def request(cookie: int, tuple4: Tuple4, side: Side, kind: int = SOCK_DESTROY, w
     body += _ID.pack(local[1], remote[1], local[0].packed.ljust(16, b"\0"), remote[0].packed.ljust(16, b"\0"))
     body += _TAIL.pack(0, cookie & 0xFFFFFFFF, cookie >> 32)
     flags = NLM_F_REQUEST | (NLM_F_ACK if kind == SOCK_DESTROY else 0)
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body
+    return HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body
 
 
 def answer(data: bytes) -> int:
     """The errno in the kernel's acknowledgement, 0 for success; raises ValueError for anything else."""
     try:
-        length, kind, _, _, _ = _HEADER.unpack_from(data)
-        number: int = _ERROR.unpack_from(data, _HEADER.size)[0]
+        length, kind, _, _, _ = HEADER.unpack_from(data)
+        number: int = _ERROR.unpack_from(data, HEADER.size)[0]
     except struct.error as error:
         raise ValueError(f"netlink answer of {len(data)} bytes is too short") from error
     if kind != NLMSG_ERROR or not _ENDS <= length <= len(data) or not -MAX_ERRNO <= number <= 0:

@@ -9,6 +9,7 @@ from socket import AF_INET, AF_INET6, IPPROTO_TCP, SOCK_RAW, socket
 
 from tlshub_core.pipeline.sockdiag import (
     AF_NETLINK,
+    HEADER,
     NETLINK_SOCK_DIAG,
     NLM_F_REQUEST,
     NLMSG_ERROR,
@@ -20,7 +21,6 @@ NLM_F_DUMP = 0x300
 NLMSG_DONE = 3
 ALL_STATES = 0xFFFFFFFF
 _LARGEST = 1 << 16  # part of a list
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr of <linux/netlink.h>
 _REQUEST = struct.Struct("=BBBBI48x")  # struct inet_diag_req_v2 of <linux/inet_diag.h>, naming no socket
 
 
@@ -36,8 +36,8 @@ def list_all() -> None:
 
 def request(family: int) -> bytes:
     """The message that asks for all of one family."""
-    size, flags = _HEADER.size + _REQUEST.size, NLM_F_REQUEST | NLM_F_DUMP
-    header = _HEADER.pack(size, SOCK_DIAG_BY_FAMILY, flags, 1, 0)
+    size, flags = HEADER.size + _REQUEST.size, NLM_F_REQUEST | NLM_F_DUMP
+    header = HEADER.pack(size, SOCK_DIAG_BY_FAMILY, flags, 1, 0)
     return header + _REQUEST.pack(family, IPPROTO_TCP, 0, 0, ALL_STATES)
 
 
@@ -45,13 +45,13 @@ def is_last(data: bytes) -> bool:
     """Whether the list ends with this part of it; raises OSError where the kernel gives up, ValueError for no list."""
     at = 0
     while at < len(data):
-        if len(data) - at < _HEADER.size:
+        if len(data) - at < HEADER.size:
             raise ValueError(f"netlink message of {len(data) - at} bytes is too short")
-        length, kind, *_ = _HEADER.unpack_from(data, at)
+        length, kind, *_ = HEADER.unpack_from(data, at)
         if kind == NLMSG_ERROR:
             number = answer(data[at:])
             raise OSError(number, f"list of sockets: {os.strerror(number)}")
         if kind == NLMSG_DONE:
             return True
-        at += max(_HEADER.size, length + 3 & ~3)
+        at += max(HEADER.size, length + 3 & ~3)
     return False

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TypedDict
 
 TIMES = "times"  # the property in which a test says how often; what else it recorded is what happened
+TURN = re.compile(r"-turn\d+(?=[-\]])|(?<=\[)turn\d+-|\[turn\d+\]")  # of a name: those of one test are one row
+WORST = ("failed", "cut short", "skipped", "passed")
 LAST = "teardown"  # a test that never came to it ended with its machine
 
 
@@ -51,25 +54,29 @@ def main() -> int:
 
 
 def read(lines: Iterable[str]) -> list[Row]:
-    """A row for each test, in their order; a line is a phase of one."""
-    phases: dict[str, list[Phase]] = {}
+    """A row for each test, in their order, all its turns together; a line is a phase of one."""
+    tests: dict[str, dict[str, list[Phase]]] = {}
     for line in lines:
         one: Phase = json.loads(line)
-        phases.setdefault(one["test"], []).append(one)
-    return [_row(test, said) for test, said in phases.items()]
+        tests.setdefault(TURN.sub("", one["test"]), {}).setdefault(one["test"], []).append(one)
+    return [_row(test, list(turns.values())) for test, turns in tests.items()]
 
 
-def _row(test: str, phases: Sequence[Phase]) -> Row:
+def _row(test: str, turns: Sequence[Sequence[Phase]]) -> Row:
     file, _, name = test.partition("::")
-    found = {key: str(value) for key, value in phases[-1]["properties"].items()}
+    found = [{key: str(value) for key, value in phases[-1]["properties"].items()} for phases in turns]
     return Row(
         what=name.removeprefix("test_").replace("_", " "),
         file=Path(file).name,
-        times=int(found.pop(TIMES, "1")),
-        outcome=_outcome(phases),
-        seconds=round(sum(phase["seconds"] for phase in phases)),
-        found=found,
+        times=sum(int(one.pop(TIMES, "1")) for one in found),
+        outcome=min(map(_outcome, turns), key=WORST.index),
+        seconds=round(sum(phase["seconds"] for phases in turns for phase in phases)),
+        found={key: ", ".join(dict.fromkeys(one[key] for one in found if key in one)) for key in _keys(found)},
     )
+
+
+def _keys(found: Sequence[Mapping[str, str]]) -> list[str]:
+    return list(dict.fromkeys(key for one in found for key in one))
 
 
 def _outcome(phases: Sequence[Phase]) -> str:

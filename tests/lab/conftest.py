@@ -47,6 +47,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         print(f"\n{report.longreprtext}", flush=True)
 
 
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest) -> int:
+    """Which time it is, of a test that is done more often than once (tests/lab/kit/stress.py)."""
+    return int(getattr(request, "param", 0))
+
+
 @pytest.fixture(scope="session")
 def nodes() -> Iterator[dict[str, Node]]:
     """Both nodes; agents that the tests started are stopped at the end."""

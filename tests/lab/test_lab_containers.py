@@ -108,7 +108,7 @@ def test_a_client_with_a_network_of_its_own(
         client, pid = box(node_a, partial(dial, way=IPV4, port=port, talk=receives_first, content=content))
         assert client.result() == server.result() == content
     (secured,) = node_a.await_events("Secured", 1)
-    assert (secured["pid"] == pid and str(secured["client"]).startswith(f"in-a-box ({INSIDE}")) or secured["client"]
+    assert secured["pid"] == pid and str(secured["client"]).startswith(f"{INSIDE}:"), secured
     wire.secured(marker, port, flows=1)
 
 

@@ -13,7 +13,7 @@ from tests.lab.kit.crowd import dial_many, echo_many
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import DUAL, IPV4, IPV6, Ports, Way
-from tests.lab.kit.stress import times
+from tests.lab.kit.stress import turns
 from tests.lab.kit.talk import accept, listener, payload
 from tests.lab.kit.wire import Wire
 from tests.lab.test_lab_listening import cookies
@@ -82,8 +82,8 @@ def test_a_queue_that_is_full(node_a: Node, node_b: Node, wire: Wire, ports: Por
     wire.clear(marker, control)
 
 
-@pytest.mark.parametrize("number", range(times(1, 10)))
-def test_five_hundred_at_once(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes, number: int) -> None:
+@turns(10)
+def test_five_hundred_at_once(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
     port, content = ports.require(), payload(marker, 2000)
     server = node_b.start(partial(echo_many, way=DUAL, port=port, size=len(content), count=CROWD))
     assert server.heard() == "listening"

@@ -19,8 +19,10 @@ from tests.lab.kit.node import Node
 from tests.lab.kit.persistent import Trials
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.shape import BURST, FORKED, SLACK_S, ill, secured_again, short
-from tests.lab.kit.stress import times
+from tests.lab.kit.stress import times, turns
+from tests.lab.kit.table import states
 from tests.lab.kit.talk import payload
+from tests.lab.kit.trial import Record
 from tests.lab.kit.wire import Wire
 
 STOPPED_S = times(6, 10)
@@ -29,20 +31,31 @@ HOUR_S = 3600
 
 
 @short
+@turns(10)
 @pytest.mark.parametrize("which", ["node-a", "node-b"])
 def test_stopped_for_long_under_load(
-    nodes: dict[str, Node], node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes, which: str
+    nodes: dict[str, Node],
+    node_a: Node,
+    node_b: Node,
+    wire: Wire,
+    ports: Ports,
+    marker: bytes,
+    which: str,
+    record_property: Record,
 ) -> None:
     chat = Chat(node_a, node_b, ports.require(), marker)
     trials = Trials(node_a, node_b, ports, payload(marker, 4000))
     trials.go_well()
     with stopped(nodes[which]):
         time.sleep(STOPPED_S)
+        record_property("states while stopped", dict(states(nodes["node-a" if which == "node-b" else "node-b"])))
     trials.go_well()
     found = trials.end()
     chat.end()
     assert all(one.good > 0 and one.longest_s <= STOPPED_S + SLACK_S for one in found), found
     wire.secret(marker, *trials.ports)
+    record_property("under load", f"{sum(one.good for one in found)} good, {sum(one.bad for one in found)} refused")
+    record_property("longest (s)", max(one.longest_s for one in found))
 
 
 @contextmanager
@@ -58,6 +71,7 @@ def clock_set(seconds: float) -> Iterator[None]:
 
 
 @ill
+@turns(10)
 @pytest.mark.skipif(bool(os.environ.get("LAB_NATIVE")), reason="sets the clock: run it in a virtual machine")
 def test_a_clock_that_is_set(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
     chat = Chat(node_a, node_b, ports.require(), marker)
@@ -73,12 +87,13 @@ def test_a_clock_that_is_set(node_a: Node, node_b: Node, wire: Wire, ports: Port
 
 
 @ill
+@turns(10)
 def test_an_agent_that_is_busy_for_long_makes_a_pause(
     node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
 ) -> None:
     port, content, pid = ports.require(), payload(marker, 2000), node_a.agent.pid
     resource.prlimit(pid, resource.RLIMIT_RTTIME, (BUSY_US, resource.RLIM_INFINITY))
-    before = len(node_a.agent.log)
+    before, chat = len(node_a.agent.log), Chat(node_a, node_b, ports.require(), marker)
     server = node_b.start(partial(echo_many, way=IPV4, port=port, size=len(content), count=BURST))
     assert server.heard() == "listening"
     client = node_a.start(partial(dial_many, way=IPV4, port=port, content=content, count=BURST))
@@ -86,4 +101,5 @@ def test_an_agent_that_is_busy_for_long_makes_a_pause(
     assert "without a pause, and made one" in node_a.agent.log[before:]
     assert node_a.agent.running and os.sched_getscheduler(pid) == os.SCHED_RR | os.SCHED_RESET_ON_FORK
     assert resource.prlimit(pid, resource.RLIMIT_RTTIME)[0] > BUSY_US
+    chat.end()
     wire.secured(marker, port, flows=BURST)

@@ -14,11 +14,11 @@ from tests.lab.kit.hold import stopped
 from tests.lab.kit.node import Node
 from tests.lab.kit.pins import detach, until
 from tests.lab.kit.ports import IPV4, Ports
-from tests.lab.kit.stress import times
+from tests.lab.kit.stress import times, turns
 from tests.lab.kit.talk import payload
 from tests.lab.kit.wire import Wire
 
-COUNT = times(60, 600)
+COUNT = times(60, 120)
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def narrow(node_a: Node) -> Iterator[Node]:
     detach(node_a)
 
 
+@turns(10)
 def test_a_crowd_that_an_agent_has_not_heard_of_is_secured(
     narrow: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
 ) -> None:

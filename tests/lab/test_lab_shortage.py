@@ -23,7 +23,9 @@ from tests.lab.kit.node import Node
 from tests.lab.kit.persistent import Trials
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.shape import BURST, DEADLINE_S, FORKED, SLACK_S, ill, secured_again, short
+from tests.lab.kit.stress import turns
 from tests.lab.kit.talk import payload
+from tests.lab.kit.trial import Record
 from tests.lab.kit.wire import Wire
 
 SMALL = Path("/run/tlshub-small")
@@ -44,23 +46,28 @@ def out_of_descriptors(node: Node) -> Iterator[None]:
 
 
 @short
+@turns(10)
 @pytest.mark.parametrize("which", ["node-a", "node-b"])
 def test_out_of_descriptors(
     nodes: dict[str, Node], node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes, which: str
 ) -> None:
     secured_again(node_a, node_b, wire, ports, marker)  # and so there is a session
-    held = [ports.require(), ports.require()]
+    held, chat = [ports.require(), ports.require()], Chat(node_a, node_b, ports.require(), marker)
     with out_of_descriptors(nodes[which]):
         for port in held:
             good, seconds = attempt(node_a, node_b, IPV4, port, payload(marker))
             assert not good and seconds < DEADLINE_S + SLACK_S, seconds
     assert [event["reason"] for event in nodes[which].await_events("Refused", 2)] == ["owner-unknown"] * 2
+    chat.end()
     wire.secret(marker, *held)
     secured_again(node_a, node_b, wire, ports, marker)
 
 
+@turns(10)
 @pytest.mark.agents(node_a={"program": str(Path(__file__).with_name("kit") / "boxed_agent.py")})
-def test_out_of_memory(node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes) -> None:
+def test_out_of_memory(
+    node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes, record_property: Record
+) -> None:
     chat = Chat(node_a, node_b, ports.require(), marker)
     trials = Trials(node_a, node_b, ports, payload(marker, 4000))
     trials.go_well()
@@ -71,8 +78,9 @@ def test_out_of_memory(node_a: Node, node_b: Node, wire: Wire, ports: Ports, mar
     node_a.agent.start(FORKED)
     node_a.agent.ready()
     trials.go_well()
-    trials.end()
+    found = trials.end()
     chat.end()
+    record_property("under load", f"{sum(one.good for one in found)} good, {sum(one.bad for one in found)} refused")
     wire.secret(marker, *trials.ports)
 
 
@@ -94,8 +102,15 @@ def lost_in_sinks(node: Node) -> int:
 
 
 @ill
+@turns(10)
 def test_a_full_disk_under_a_sink(
-    small: Path, node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+    small: Path,
+    node_a: Node,
+    node_b: Node,
+    wire: Wire,
+    ports: Ports,
+    marker: bytes,
+    record_property: Record,
 ) -> None:
     node_a.agent.stop()
     node_a.agent.start({**FORKED, "plugin.jsonl.path": f'"{small}/events.jsonl"'})
@@ -105,10 +120,12 @@ def test_a_full_disk_under_a_sink(
     assert server.heard() == "listening"
     client = node_a.start(partial(dial_many, way=IPV4, port=port, content=content, count=BURST))
     assert client.result(120) == (BURST, 0)
-    assert lost_in_sinks(node_a) > 0 and tell(node_a, "status")["totals"]["secured"] == BURST
+    lost = lost_in_sinks(node_a)
+    assert lost > 0 and tell(node_a, "status")["totals"]["secured"] == BURST
     assert "No space left on device" in node_a.agent.log
     written = len((small / "events.jsonl").read_bytes().splitlines())
     (small / "events.jsonl").unlink()
     secured_again(node_a, node_b, wire, ports, marker)
     assert written > 0 and b"Secured" in (small / "events.jsonl").read_bytes()
     wire.secured(marker, port, flows=BURST)
+    record_property("events", f"{written} written, {lost} or more lost and counted")

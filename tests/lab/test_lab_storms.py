@@ -33,4 +33,4 @@ def test_a_storm_of_short_lived_processes(
     wire.secured(marker, port, flows=STORM)
     for node in (node_a, node_b):
         assert len(node.events("Secured")) == STORM + 1 and not node.events("Refused", "ReleasedClear")
-    record_property("connections", STORM)
+    record_property("times", STORM)

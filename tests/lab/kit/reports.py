@@ -6,8 +6,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+
+FINAL = "lab-final.txt"  # below build/: what tests/lab/inside does not try again
+
+
+def final(why: str) -> NoReturn:
+    """Fail for what may not happen even once, so that no second try makes it good."""
+    with (Path(os.environ["LAB_CHECKOUT"]) / "build" / FINAL).open("a") as file:
+        file.write(why + "\n")
+    pytest.fail(why)
 
 
 def note(report: pytest.TestReport) -> None:

@@ -16,6 +16,7 @@ from tests.lab.kit.chat import Flag
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import Way
+from tests.lab.kit.reports import final
 from tests.lab.kit.talk import accept, listener
 
 Record = Callable[[str, object], None]  # pytest's record_property
@@ -41,11 +42,13 @@ class Trial:
 
     def check(self) -> None:
         """Assert that no end was handed a byte that the other did not send: no TLS record, nothing lost or swapped."""
+        came = [(port, one.got) for port, one in self.tried.items()]
+        came += [(port, got) for port, all_of_it in self.served.items() for got in all_of_it]
+        wrong = [(port, got[:80]) for port, got in came if not self.content.startswith(got)]
+        if wrong:
+            final(f"bytes that nobody sent: {wrong}")
         for port, one in self.tried.items():
-            assert self.content.startswith(one.got), (port, one.got[:80])
             assert one.error or one.got == self.content, (port, one)
-        for port, all_of_it in self.served.items():
-            assert all(map(self.content.startswith, all_of_it)), (port, [got[:80] for got in all_of_it])
 
     def good(self, *ports: int) -> bool:
         """Whether all of it went to the servers and back on all of these."""

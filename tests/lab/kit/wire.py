@@ -17,6 +17,7 @@ from pathlib import Path
 from oracle import capture
 from oracle.verdict import Finding, Question, Verdict, judge
 
+from tests.lab.kit.reports import final
 from tlshub_core.verifying.flows import Flow, Flows
 from tlshub_core.verifying.keyring import Keyring
 from tlshub_core.verifying.keys import load
@@ -88,8 +89,10 @@ class Wire:
     def secret(self, marker: bytes, *ports: int) -> list[Finding]:
         """Assert that these connections carry TLS records and nothing else; all of them."""
         verdict, _ = self.judge(marker, *ports)
-        assert verdict.marker_hits == 0 and verdict.holes == 0, verdict
-        assert all(found.clear == (0, 0) for found in verdict.findings), verdict
+        clear = any(found.clear != (0, 0) for found in verdict.findings)
+        if verdict.marker_hits or (clear and not verdict.holes):
+            final(f"in clear: {verdict}")
+        assert not clear and not verdict.holes, verdict
         return verdict.findings
 
     def secured(self, marker: bytes, *ports: int, flows: int = 0) -> None:

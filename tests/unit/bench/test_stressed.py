@@ -55,6 +55,22 @@ def test_a_failure_shows(judge: Judge, bad: Phases, outcome: str) -> None:
     assert status == 1 and [row["outcome"] for row in rows] == ["passed", outcome]
 
 
+@pytest.mark.parametrize(
+    "name", ["x::test_a[turn{}]", "x::test_a[b-turn{}]", "x::test_a[turn{}-b]", "x::test_a[b-turn{}-c]"]
+)
+def test_all_turns_of_a_test_are_one_row_which_is_as_bad_as_the_worst(name: str) -> None:
+    lines = [
+        json.dumps(
+            {"test": name.format(turn), "phase": phase, "outcome": outcome, "seconds": 1, "properties": properties}
+        )
+        for turn, phases in ((9, PASSED), (10, FAILED), (11, PASSED))
+        for phase, outcome, properties in phases
+    ]
+    (row,) = stressed.read(lines)
+    assert (row.times, row.outcome, row.seconds, row.found) == (81, "failed", 9, {"lost": "3"})
+    assert "turn" not in row.what
+
+
 def test_what_a_failed_test_found_is_kept(judge: Judge) -> None:
     assert judge(FAILED)[1][0]["found"] == {"lost": "3"}
 

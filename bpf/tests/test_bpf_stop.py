@@ -20,6 +20,7 @@ from tlshub_capture_bpf.hearing import Hearing
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.maps import Map
 from tlshub_capture_bpf.options import BccConfig, LibbpfConfig
+from tlshub_capture_bpf.pins import Pins
 from tlshub_capture_bpf.probing import probe
 from tlshub_capture_bpf.programs import Hold, Programs
 from tlshub_capture_bpf.stops import Stops
@@ -141,6 +142,18 @@ def test_all_go_where_nothing_is_held_any_more(table: Table) -> None:
     table.stop(1, pid)
     table.stops.all_go()
     assert not is_stopped(pid) and is_stopped(users) and table.left() == 0
+
+
+def test_programs_end_before_those_who_are_stopped_go_on_and_maps_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    done, backend = list[str](), LibbpfBackend()
+    steps = {Programs: ("detach", "close"), Pins: ("drop", "remove", "release"), Stops: ("all_go",)}
+    for one, names in steps.items():
+        for name in names:
+            monkeypatch.setattr(one, name, lambda *_, said=name: done.append(said))
+    backend._programs, backend._pins = Programs.__new__(Programs), Pins.__new__(Pins)
+    backend._stops = Stops.__new__(Stops)
+    asyncio.run(backend.detach(unpin=True))
+    assert done == ["detach", "drop", "remove", "all_go", "close", "release"]
 
 
 def test_the_better_hold_that_the_kernel_takes_is_taken_and_said(

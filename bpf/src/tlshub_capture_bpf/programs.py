@@ -116,7 +116,11 @@ class Programs:
         finally:
             os.close(link)
 
-    def close(self) -> None:
-        """Detach what marks sockets first, the gate last, where nothing is pinned; free the programs."""
+    def detach(self) -> None:
+        """What marks sockets first, the gate last, where nothing is pinned."""
         self._links.close()
+
+    def close(self) -> None:
+        """Detach, and free the programs."""
+        self.detach()
         self._loaded.close()

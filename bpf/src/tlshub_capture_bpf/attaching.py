@@ -78,7 +78,7 @@ class Attaching:
         self._hearing.settle()
         if self._gate and not marking:  # else all that is marked has its entry
             _adopt(programs)
-        attached = programs.attach(cgroup)
+        attached = programs.attach(cgroup, settings.attached)
         self._take_stops(library, programs)
         return attached
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from tlshub_core import process
 from tlshub_core.backends import settings
@@ -37,12 +38,14 @@ async def _attach(
 ) -> tuple[str, ...]:
     say("Loading eBPF program...\nAttaching eBPF programs...")
     stack.push_async_callback(backend.detach, unpin=False)  # 'tlshub-capture detach' does
-    programs = tuple(await backend.attach(rules, settings(config)))
-    for name in programs:
-        say(f"  Attached: {name}")
+    programs = tuple(await backend.attach(rules, replace(settings(config), attached=_say_attached)))
     stack.push_async_callback(capture.stop)
     process.hurry()
     return programs
+
+
+def _say_attached(program: str) -> None:
+    say(f"  Attached: {program}")
 
 
 def _say_taken(taken: Sequence[Connection]) -> None:

@@ -38,7 +38,10 @@ static __always_inline bool can_be_stopped(struct task_struct *task)
     return c && !by_agent(c) && (u32)FIELD(task, tgid) != c->guard && !(FIELD(task, flags) & (PF_KTHREAD | PF_IO_WORKER));
 }
 
-// Noted first, and told last: whoever decides about the flow in between finds the process, and when he is told looks again.
+// Noted before the signal and after it, and told last. Whoever decides about the flow drops the note and sends SIGCONT, and
+// looks again when told. If he looks before the first note, or his SIGCONT comes before the signal, which it cannot end, he
+// finds the second when told. Else it comes after the signal and ends it; a note made after that costs one SIGCONT more,
+// which changes nothing. There is room for the second unless the first was dropped, so that nothing is held any more.
 static __always_inline void stop(void *ctx, struct flow *f, u64 cookie, s32 fd, u64 inode)
 {
     struct task_struct *task = this_task();
@@ -48,6 +51,10 @@ static __always_inline void stop(void *ctx, struct flow *f, u64 cookie, s32 fd, 
         return;
     if (bpf_send_signal(SIGSTOP)) {
         bpf_map_delete_elem(MAP(stopped), &key);
+        return;
+    }
+    if (bpf_map_update_elem(MAP(stopped), &key, &now, BPF_ANY)) {
+        bpf_send_signal(SIGCONT);
         return;
     }
     if (!f->held)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -156,3 +157,18 @@ def test_what_others_may_have_written_is_not_taken(config: BccConfig, tmp_path: 
     mine.chmod(0o600)
     mine.write_bytes(mine.read_bytes()[:-100])
     assert built.kept(mine, text) is None, "half a file"
+
+
+def test_what_is_kept_is_taken_whatever_the_umask_or_it_is_said_why_not(config: BccConfig, tmp_path: Path) -> None:
+    text = sources.read()
+    kept = config.cache / built.name_of(text, headers.read(Path(config.headers)))
+    functions = {name: bytes.fromhex(code) for name, code in json.loads(kept.read_bytes()).items()}
+    mine, before = tmp_path / "cache" / kept.name, os.umask(0o002)
+    try:
+        built.keep(mine, functions)
+    finally:
+        os.umask(before)
+    assert built.kept(mine, text) is not None
+    mine.parent.chmod(0o770)
+    with pytest.raises(PermissionError, match=r"others .* may write to '.*/cache': .*or set 'cache'"):
+        built.keep(mine, functions)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import errno
+import mmap
 import os
 import struct
 import time
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 from tlshub_capture_bpf import calls, decoding, layout, perf
+from tlshub_capture_bpf.hearing import Hearing
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.node_maps import MapOpts
 from tlshub_capture_bpf.perf import PerfBuffer
@@ -122,6 +125,23 @@ def test_what_comes_while_it_is_read_waits_for_what_may_be_missing_before_it(
         assert len(told.heard()) == 1
     assert told.buffer.waiting
     assert len(told.heard()) == 1 and not told.buffer.waiting
+
+
+def test_who_listens_before_what_waits_is_read_leaves_nothing_to_read_it_after_the_end(told: Told) -> None:
+    async def test() -> list[asyncio.Handle]:
+        hearing = Hearing.__new__(Hearing)
+        hearing._buffer, hearing._again, hearing._ready = told.buffer, None, asyncio.Event()
+        hearing._lost, hearing._lost_count = 0, mmap.mmap(-1, mmap.PAGESIZE)
+        told.buffer._records = [layout.HEADER.pack(2, 0, 7, 2**62)]  # of a later time: it waits
+        set_to = list[asyncio.Handle]()
+        for _ in range(3):
+            hearing.listen()
+            assert hearing._again is not None
+            set_to.append(hearing._again)
+        hearing._forget_again()
+        return set_to
+
+    assert [handle.cancelled() for handle in asyncio.run(test())] == [True] * 3
 
 
 def test_a_full_buffer_is_told_to_the_program_which_counts_it(told: Told) -> None:

@@ -13,9 +13,10 @@ import pytest
 from tlshub_capture_bpf import layout
 from tlshub_capture_bpf.backend import LibbpfBackend
 from tlshub_capture_bpf.libbpf import Libbpf
+from tlshub_capture_bpf.links import PinnedLinks
 from tlshub_capture_bpf.pins import LINKS, Pins, pinned
 
-from bpf.tests.pinning import here, running
+from bpf.tests.pinning import begin, here, running
 from bpf.tests.releases import LATER, STRANGE, release
 from tlshub_core.api import CaptureSettings, FlowKept, Mode, Side, State, Unavailable
 from tlshub_core.detaching import detach
@@ -210,6 +211,24 @@ def test_what_does_not_start_leaves_nothing(here: CaptureSettings) -> None:
             await backend.attach(REQUIRE, replace(here, cgroup=here.cgroup / "absent"))
         await backend.detach(unpin=False)
         assert not here.pins.exists()
+
+    asyncio.run(test())
+
+
+def test_each_program_is_told_when_it_is_attached_and_not_when_all_are(
+    here: CaptureSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        backend, told = LibbpfBackend(), list[str]()
+
+        def fails(*_: object) -> None:
+            raise OSError("the next step")
+
+        monkeypatch.setattr(PinnedLinks, "only", fails)
+        with pytest.raises(OSError, match="the next step"):
+            begin(backend, REQUIRE, replace(here, attached=told.append))
+        await backend.detach(unpin=True)
+        assert told == ["on_sockops (sockops)"]
 
     asyncio.run(test())
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -208,9 +209,16 @@ class RuleSet:
     matches: tuple[Match, ...]
 
 
+def _nobody(_program: str) -> None:
+    """Is told of programs where no agent is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureSettings:
-    """What a backend is attached with; times are nanoseconds: see the table '[capture]'."""
+    """What a backend is attached with; times are nanoseconds: see the table '[capture]'.
+
+    `attached` is told of each program, with where that is, as soon as it is attached.
+    """
 
     cgroup: Path
     cgroup_root: Path
@@ -220,3 +228,4 @@ class CaptureSettings:
     gate_ns: int
     warm_ns: int
     peering_port: int
+    attached: Callable[[str], None] = _nobody

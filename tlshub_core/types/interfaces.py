@@ -259,6 +259,8 @@ class CaptureBackend(Protocol):
     async def attach(self, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
         """Load and attach; returns the programs, each with where it is attached. Raises Unavailable or Unsupported.
 
+        `settings.attached` is told of each at once: where the next one fails, this is what is known.
+
         What holds connections stays pinned in `settings.pins` when this process ends, however it ends. What an earlier
         one left there is taken over, with its flows and without a moment in which nothing holds them; that is refused
         (Unavailable) where it is another release's and cannot be read, or another agent's that runs. Nothing is pinned

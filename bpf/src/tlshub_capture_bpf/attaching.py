@@ -78,7 +78,7 @@ class Attaching:
         self._hearing.settle()
         if self._gate and not marking:  # else all that is marked has its entry
             _adopt(programs)
-        attached = programs.attach(cgroup)
+        attached = programs.attach(cgroup, settings.attached)
         self._take_stops(library, programs)
         return attached
 
@@ -120,8 +120,28 @@ class Attaching:
         """Free what is this process's, with `unpin` or where it was never at work what is pinned, too."""
         pins, stops, self._stops = self._pins, self._stops, None
         nothing_left = unpin or (pins is not None and pins.fresh and not self._attached)
-        if stops is not None and nothing_left:
-            stops.all_go()
+        try:
+            self._end_programs(pins if nothing_left else None)
+        finally:
+            if stops is not None and nothing_left:
+                stops.all_go()  # no program is left that stops another one after
+            self._free()
+        if pins is not None:
+            pins.release()
+            self._pins = None
+
+    def _end_programs(self, pins: Pins | None) -> None:
+        """Those that are this process's, and those that are pinned there; else the guard takes these over."""
+        if self._programs is not None:
+            self._programs.detach()
+        if self._guarding is not None:
+            self._guarding.end(stop=pins is not None)
+            self._guarding = None
+        if pins is not None:
+            pins.drop(SOCKOPS)  # what it marks, the others hold
+            pins.remove()
+
+    def _free(self) -> None:
         if self._hearing is not None:
             self._hearing.close()
             self._hearing = None
@@ -130,18 +150,6 @@ class Attaching:
             self._programs = None
         while self._opened:
             os.close(self._opened.pop())
-        if pins is not None:
-            self._let_go(pins, nothing_left=nothing_left)
-            self._pins = None
-
-    def _let_go(self, pins: Pins, *, nothing_left: bool) -> None:
-        if self._guarding is not None:
-            self._guarding.end(stop=nothing_left)
-            self._guarding = None
-        if nothing_left:
-            pins.drop(SOCKOPS)  # what it marks, the others hold
-            pins.remove()
-        pins.release()
 
 
 def _adopt(programs: Programs) -> None:

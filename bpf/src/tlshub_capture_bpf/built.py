@@ -71,8 +71,7 @@ def name_of(sources: Sources, headers: Headers) -> str:
 def kept(path: Path, sources: Sources) -> Built | None:
     """What is in the file; None where it is not there, is not whole, or another user may have written it."""
     try:
-        here, folder = path.stat(), path.parent.stat()
-        if any(one.st_uid not in (0, os.geteuid()) or one.st_mode & _WRITABLE for one in (here, folder)):
+        if not (_is_ours(path) and _is_ours(path.parent)):
             return None
         functions: dict[str, Any] = json.loads(path.read_bytes())
         return Built.of(sources, {name: bytes.fromhex(code) for name, code in functions.items()})
@@ -80,9 +79,22 @@ def kept(path: Path, sources: Sources) -> Built | None:
         return None
 
 
+def _is_ours(path: Path) -> bool:
+    found = path.stat()
+    return found.st_uid in (0, os.geteuid()) and not found.st_mode & _WRITABLE
+
+
 def keep(path: Path, functions: dict[str, bytes]) -> None:
-    """Write the file, whole or not at all. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write the file, whole or not at all, so that `kept` takes it. Raises OSError, also where it would not."""
+    folder = path.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_ours(folder):
+        raise PermissionError(
+            f"others than this user and root may write to '{folder}': give it to root and call 'chmod go-w {folder}', "
+            "or set 'cache' in '[plugin.bcc]' to another"
+        )
     begun = path.with_suffix(f".{os.getpid()}")
+    begun.unlink(missing_ok=True)
+    begun.touch(mode=0o600, exist_ok=False)  # the umask may leave a group what `kept` refuses
     begun.write_text(json.dumps({name: code.hex() for name, code in functions.items()}))
     begun.rename(path)

@@ -52,6 +52,7 @@ class Hearing:
     def listen(self) -> None:
         """Take what was told until now."""
         self._buffer.consume()
+        self._forget_again()
         if self._buffer.waiting:
             self._again = asyncio.get_running_loop().call_soon(self.listen)
         (lost,) = layout.U64.unpack_from(self._lost_count)
@@ -60,6 +61,12 @@ class Hearing:
             self._lost = lost
             self.settle()
         self._ready.set()
+
+    def _forget_again(self) -> None:
+        """Of several that are on their way, `close` would end the last only, and the others read what it freed."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
 
     def settle(self) -> None:
         """Tell of the decisions that no event will; the flows themselves are found by a walk over the table."""
@@ -80,8 +87,7 @@ class Hearing:
 
     def close(self) -> None:
         """Listen no more."""
-        if self._again is not None:
-            self._again.cancel()
+        self._forget_again()
         asyncio.get_running_loop().remove_reader(self._buffer.fileno())
         self._buffer.close()
         self._lost_count.close()

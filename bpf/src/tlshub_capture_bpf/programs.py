@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -73,22 +73,33 @@ class Programs:
         """One of those that are RUN, with a context of that size."""
         return Call(self._libbpf, self.descriptor(name), size)
 
-    def attach(self, cgroup: Path) -> list[str]:
-        """Attach all, what holds before the programs that mark sockets; returns in order what is where."""
+    def attach(self, cgroup: Path, attached: Callable[[str], None]) -> list[str]:
+        """Attach all, what holds before what marks sockets; returns what is where, and tells `attached` of each."""
         apart = {*RUN, *CGROUP, PROBE, ADOPT, ADOPT_LISTED}
         tracing = sorted(name for name in self._programs if name not in apart) if self.hold else []
-        marking = CGROUP if self.hold else (SOCKOPS,)
         if self._pins is not None:
             self._pins.put(CALLS, MOVE, self.descriptor(MOVE))
-        tracing = [name for name in tracing if self._trace(name)]
+        found = dict[str, str]()
+
+        def tell(name: str) -> None:
+            found[name] = f"{name} ({self._programs[name].place.replace('/', ' ')})"
+            attached(found[name])
+
+        for name in tracing:
+            if self._trace(name):
+                tell(name)
+        self._mark(cgroup, tell)
+        self._links.only(found)
+        return list(found.values())
+
+    def _mark(self, cgroup: Path, tell: Callable[[str], None]) -> None:
         directory = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            for name in marking:
+            for name in CGROUP if self.hold else (SOCKOPS,):
                 self._links.join(name, self._programs[name], directory)
+                tell(name)
         finally:
             os.close(directory)
-        self._links.only({*tracing, *marking})
-        return [f"{name} ({self._programs[name].place.replace('/', ' ')})" for name in (*tracing, *marking)]
 
     def _trace(self, name: str) -> bool:
         try:
@@ -116,7 +127,11 @@ class Programs:
         finally:
             os.close(link)
 
-    def close(self) -> None:
-        """Detach what marks sockets first, the gate last, where nothing is pinned; free the programs."""
+    def detach(self) -> None:
+        """What marks sockets first, the gate last, where nothing is pinned."""
         self._links.close()
+
+    def close(self) -> None:
+        """Detach, and free the programs."""
+        self.detach()
         self._loaded.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which hold a kernel gets, and who goes on when: real maps, and real processes that are stopped."""
+"""Who goes on when, of those that the weaker hold stopped: real maps, and real processes that are stopped."""
 
 from __future__ import annotations
 
@@ -9,29 +9,24 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tlshub_capture_bpf import holding, layout, probes
+from tlshub_capture_bpf import layout
 from tlshub_capture_bpf.backend import LibbpfBackend
 from tlshub_capture_bpf.built import Built
 from tlshub_capture_bpf.hearing import Hearing
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.maps import Map
-from tlshub_capture_bpf.options import BccConfig, LibbpfConfig
 from tlshub_capture_bpf.pins import Pins
-from tlshub_capture_bpf.probing import probe
-from tlshub_capture_bpf.programs import Hold, Programs
+from tlshub_capture_bpf.programs import Programs
 from tlshub_capture_bpf.stops import Stops
 
-from bpf.tests.pinning import here
 from bpf.tests.test_bpf_node import config, made
 from bpf.tests.test_bpf_untyped import called
-from tlshub_core.api import CaptureSettings, FlowOwned, Level, Mode, Owner, State, Unavailable
-from tlshub_core.testing.matching import row, rule_set
+from tlshub_core.api import FlowOwned, Owner, State
 
-__all__ = ("config", "here", "made")
+__all__ = ("config", "made")
 HASH = 1
 NOTE, SIGNAL, TELL = 2, 109, 130  # bpf_map_update_elem, bpf_send_signal, bpf_ringbuf_output in <linux/bpf.h>
 
@@ -154,52 +149,3 @@ def test_programs_end_before_those_who_are_stopped_go_on_and_maps_after(monkeypa
     backend._stops = Stops.__new__(Stops)
     asyncio.run(backend.detach(unpin=True))
     assert done == ["detach", "drop", "remove", "all_go", "close", "release"]
-
-
-def test_the_better_hold_that_the_kernel_takes_is_taken_and_said(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, found = list[Hold](), Programs.__new__(Programs)
-    monkeypatch.setattr(holding, "try_one", lambda programs, hold: None)
-
-    def load(hold: Hold) -> Programs:
-        asked.append(hold)
-        if hold is Hold.GATE:
-            raise OSError(524, "no trampolines")
-        return found
-
-    assert holding.brought(load, None, at_work=True) is found and asked == [Hold.GATE, Hold.STOP]
-    assert "whole processes are stopped" in caplog.text and "no trampolines" in caplog.text
-    with pytest.raises(OSError, match="no trampolines"):
-        holding.brought(load, Hold.GATE, at_work=True)
-    assert holding.brought(load, Hold.STOP, at_work=False) is found and asked[-1] is Hold.STOP
-
-
-def test_a_kernel_that_can_neither_is_refused_with_both_reasons(here: CaptureSettings, compiled: Path) -> None:
-    if "only mode 'observe'" not in probe(compiled).message:
-        pytest.skip("this kernel can hold connections")
-    rules, backend = rule_set([row(Mode.REQUIRE, ports=(1, 1))]), LibbpfBackend()
-
-    async def attach() -> None:
-        try:
-            await backend.attach(rules, replace(here, table_size=16))
-        finally:
-            await backend.detach(unpin=True)
-
-    with pytest.raises(Unavailable, match=r"can neither keep calls back \(.+\) nor stop processes \(.+\)"):
-        asyncio.run(attach())
-
-
-def test_the_probe_names_what_is_missing_of_the_hold_that_is_configured(compiled: Path) -> None:
-    if probes._SOURCE.exists():
-        pytest.skip("this kernel has kprobes")
-    found = probe(compiled, Hold.STOP)
-    assert found.level is Level.WARNING and "it lets no process be stopped" in found.message
-    assert "CONFIG_KPROBE_EVENTS" in found.message and "the gate" not in found.message
-
-
-@pytest.mark.parametrize("config", [LibbpfConfig, BccConfig])
-def test_other_holds_are_refused(config: type[LibbpfConfig] | type[BccConfig]) -> None:
-    assert config(hold="stop").hold == "stop" and config().hold == ""
-    with pytest.raises(ValueError, match="'gate' or 'stop'"):
-        config.model_validate({"hold": "wait"})

@@ -18,7 +18,7 @@ from tlshub_capture_bpf.options import BccConfig
 from tlshub_capture_bpf.programs import ADOPT, ADOPT_LISTED, CGROUP, RUN, Hold, Programs
 
 from bpf.tests.test_bpf_node import config, made
-from tlshub_core.api import Level, Unavailable
+from tlshub_core.api import Holds, Level, Unsupported
 
 __all__ = ("config", "made")
 CONFIGURED = "#define CONFIG_DEBUG_INFO_BTF 1\n"
@@ -97,7 +97,7 @@ def test_a_kernel_takes_all_of_them(without: Path, loader: NodeLoader) -> None:
 def test_the_gate_is_refused_with_the_reason(without: Path, loader: NodeLoader) -> None:
     if os.geteuid():
         pytest.skip("needs root: to load programs")
-    with pytest.raises(Unavailable, match="built without BTF"):
+    with pytest.raises(Unsupported, match="built without BTF"):
         Programs(Libbpf(), loader, hold=Hold.GATE, table_size=16)
 
 
@@ -116,4 +116,15 @@ def test_the_other_one_says_what_it_does_instead_before_anything_is_compiled(
     found = node_backend.probe(NodeLoader("", without))
     assert found.level is Level.WARNING and "without BTF whole processes are stopped" in found.message
     assert found.remedy == probing.GATE_NEEDS
-    assert node_backend.probe(NodeLoader("", without), Hold.STOP).level is Level.OK
+    assert found.holds is Holds.WEAKLY
+    asked = node_backend.probe(NodeLoader("", without), Hold.STOP)
+    assert (asked.level, asked.holds) == (Level.OK, Holds.WELL)
+
+
+def test_what_was_not_compiled_yet_is_not_promised(without: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (without / "absent").touch()
+    monkeypatch.setattr(compiling, "interpreter", lambda: Path("/usr/bin/python3"))
+    monkeypatch.setattr(headers, "find", lambda _folder: headers.Headers(release="x", build=without, source=without))
+    monkeypatch.setattr(NodeLoader, "ready", lambda _self: False)
+    found = node_backend.probe(NodeLoader("", without))
+    assert (found.level, found.holds) == (Level.OK, Holds.WEAKLY)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Protocol
 
+from tlshub_core.backends import shortfall
 from tlshub_core.chosen import AUTO, absent, provider_names
 from tlshub_core.config import Config
 from tlshub_core.describe import library_of
@@ -81,14 +82,15 @@ def _backends(config: Config, registry: Registry) -> list[Check]:
     found = [checked("backend", one, asked, config, find, one) for one in names]
     if not found:
         return [checked("backend", name, failed, "no capture backend can be loaded", "see `tlshub-capture plugins`")]
-    if all(check.probe.level is Level.FAILED for check in found):
+    works = [check for check in found if check.probe.level is not Level.FAILED]
+    if not works:
         return found
-    taken = next(check for check in found if check.probe.level is not Level.FAILED)
+    taken = min(works, key=lambda check: shortfall(check.probe, config))
     return [_taken(check) if check is taken else _spare(check) for check in found]
 
 
 def _taken(check: Check) -> Check:
-    """The first one that works."""
+    """The one that start-up would choose."""
     message = f"{check.probe.message}; 'auto' takes this one"
     return replace(check, probe=replace(check.probe, message=message))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from pathlib import Path
 from socket import socket
 from typing import Protocol, TypeVar, runtime_checkable
@@ -28,13 +28,28 @@ class Level(Enum):
     FAILED = "failed"
 
 
+class Holds(IntEnum):
+    """Whether a capture backend can hold connections on this machine, the best first.
+
+    WELL: as it is asked to; WEAKLY: with limits, or it cannot be told before it starts.
+    """
+
+    WELL = 0
+    WEAKLY = 1
+    NOT = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What a check found, and what to do about it (`remedy`, empty where there is nothing to do)."""
+    """What a check found, and what to do about it (`remedy`, empty where there is nothing to do).
+
+    `holds` is a capture backend's: with rules that hold connections, 'auto' takes the best one by it.
+    """
 
     level: Level
     message: str
     remedy: str = ""
+    holds: Holds = Holds.WELL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ class Attaching:
     def _load(self, library: Libbpf, rules: RuleSet, settings: CaptureSettings) -> Sequence[str]:
         cgroup, pins = settings.cgroup, self._pins
         marking = pins is not None and pins.at_work(CGROUP, cgroup.stat().st_ino)
-        programs = self._programs = self._brought(library, settings, at_work=marking)
+        programs = self._programs = self._brought(library, settings)
         self._known.table = programs.map("flows", layout.FLOW.size)
         self._moving = self._verdicts = Verdicts(library, programs, gate=self._gate)
         self._hearing = Hearing(library, programs)
@@ -90,11 +90,14 @@ class Attaching:
         elif programs.hold is Hold.GATE:
             stops.all_go()
 
-    def _brought(self, library: Libbpf, settings: CaptureSettings, *, at_work: bool) -> Programs:
+    def _brought(self, library: Libbpf, settings: CaptureSettings) -> Programs:
         def load(hold: Hold | None) -> Programs:
             return Programs(library, self._loader, hold=hold, table_size=settings.table_size, pins=self._pins)
 
-        return holding.brought(load, self._hold, at_work=at_work) if self._gate else load(None)
+        if not self._gate:
+            return load(None)
+        gated = self._pins is not None and holding.is_gated(self._pins.names(LINKS))
+        return holding.brought(load, self._hold, gated=gated)
 
     async def retire(self, settings: CaptureSettings) -> Sequence[str]:
         """See `CaptureBackend`."""

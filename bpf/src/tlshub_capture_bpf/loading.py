@@ -49,7 +49,8 @@ class Loader(Protocol):
     def load(self, libbpf: Libbpf, wanted: Wanted, table_size: int, pins: Pins | None) -> Loaded:
         """All maps, and the programs that are `wanted` by name and place; with `pins` the maps that are pinned.
 
-        Raises Unavailable where these are maps for other programs, or this kernel's are not to be had; OSError.
+        Raises Unavailable where these are maps for other programs, or this kernel's are not to be had; Unsupported
+        where it can never take such programs; OSError.
         """
 
 

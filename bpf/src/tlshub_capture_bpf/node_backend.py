@@ -11,7 +11,7 @@ from tlshub_capture_bpf.holding import WEAKER
 from tlshub_capture_bpf.node_loader import NodeLoader
 from tlshub_capture_bpf.probing import GATE_NEEDS, failed, library_or_lack, loads
 from tlshub_capture_bpf.programs import Hold
-from tlshub_core.api import Level, Probe, Unavailable
+from tlshub_core.api import Holds, Level, Probe, Unavailable
 
 
 class BccBackend(KernelBackend):
@@ -47,5 +47,6 @@ def probe(loader: NodeLoader, hold: Hold | None = None) -> Probe:
     where = f"the headers in '{headers.build}'"
     message = f"bcc, and {where}; the programs are compiled at the first start"
     if btf.is_there() or hold is Hold.STOP:
-        return Probe(level=Level.OK, message=message)
-    return Probe(level=Level.WARNING, message=f"{message}; without BTF {WEAKER}", remedy=GATE_NEEDS)
+        return Probe(level=Level.OK, message=message, holds=Holds.WELL if hold else Holds.WEAKLY)  # it was not tried
+    message = f"{message}; without BTF {WEAKER}"
+    return Probe(level=Level.WARNING, message=message, remedy=GATE_NEEDS, holds=Holds.WEAKLY)

@@ -15,7 +15,7 @@ from tlshub_capture_bpf.instructions import SIZE, Linked, linked
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.loading import Program
 from tlshub_capture_bpf.symbols import address_of
-from tlshub_core.api import Unavailable
+from tlshub_core.api import Unsupported
 
 _LICENSE, _NAME_SIZE = b"GPL", 15
 _WHY_NOT, _LOG_SIZE, _LINES = 4, 1 << 16, 4  # BPF_LOG_STATS: why a program is refused, and not each of its instructions
@@ -85,7 +85,7 @@ class Bringer:
         self._functions = libbpf.code("bpf_btf_load", blob, len(blob), None)
 
     def bring(self, name: str) -> Program:
-        """One program; raises OSError that has the verifier's last words, Unavailable."""
+        """One program; raises OSError that has the verifier's last words, Unavailable, Unsupported."""
         section = self._built.sections[name]
         kind = KINDS.get(section) or KINDS[section.partition("/")[0]]
         code = linked(self._built.programs[name], self._built.names, self._maps, self._address)
@@ -115,7 +115,7 @@ class Bringer:
 
     def _type(self, function: str) -> int:
         if not btf.is_there():
-            raise Unavailable("it was built without BTF (CONFIG_DEBUG_INFO_BTF)")
+            raise Unsupported("it was built without BTF (CONFIG_DEBUG_INFO_BTF)")
         if self._types is None:
             self._types = self._libbpf.pointer("btf__load_vmlinux_btf")
         return self._libbpf.code("btf__find_by_name_kind", self._types, function.encode(), _FUNCTION)

@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from tlshub_capture_bpf import btf
-from tlshub_capture_bpf.holding import WEAKER, try_one
+from tlshub_capture_bpf.holding import WEAKER, lacks, try_one
 from tlshub_capture_bpf.libbpf import Libbpf
 from tlshub_capture_bpf.loading import Loader
 from tlshub_capture_bpf.objects import ObjectLoader
 from tlshub_capture_bpf.programs import Hold, Programs
-from tlshub_core.api import Level, Probe, Unavailable
+from tlshub_core.api import Holds, Level, Probe, TlshubError, Unavailable, Unsupported
 from tlshub_core.namespaces import sees_all_processes
 
 PROBE_TABLE = 16
-NO_GATE = "the kernel does not take the gate"
-GATE_NEEDS = "a kernel with CONFIG_TLS, BPF trampolines and BTF"
+NOT_TAKEN = {Hold.GATE: "the kernel does not take the gate", Hold.STOP: "it lets no process be stopped"}
+GATE_NEEDS = "the gate needs a kernel with CONFIG_TLS, BPF trampolines and BTF"
+STOP_NEEDS = "hold 'stop' needs a kernel with CONFIG_TLS and CONFIG_KPROBE_EVENTS"
+RIGHTS = "ask as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
 
 
 def probe(path: Path, hold: Hold | None = None) -> Probe:
@@ -55,34 +57,49 @@ def library_or_lack() -> Libbpf | Probe:
 
 def loads(library: Libbpf, loader: Loader, version: str, hold: Hold | None) -> Probe:
     """Whether the kernel takes what this hold needs, or any where it is None; what is tried does nothing."""
-    gate = None if hold is Hold.STOP else _lack(library, loader, Hold.GATE)
-    if isinstance(gate, PermissionError) and os.geteuid():
-        remedy = "ask as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
-        return Probe(level=Level.WARNING, message=f"{version}; this user cannot try the gate", remedy=remedy)
-    if gate is None and hold is not Hold.STOP:
-        return Probe(level=Level.OK, message=f"{version}; the kernel takes the gate")
-    stop = None if hold is Hold.GATE else _lack(library, loader, Hold.STOP)
-    why = [f"{NO_GATE} ({_words(gate)})"] if gate else []
-    if hold is not Hold.GATE and stop is None:
-        message = "; ".join([version, *why, WEAKER])
-        return Probe(level=Level.WARNING, message=message, remedy=GATE_NEEDS)
-    why += [f"it lets no process be stopped ({_words(stop)})"] if stop else []
+    why = list[str]()
+    for one in [hold] if hold else Hold:
+        error = _failure(library, loader, one)
+        if error is None:
+            return _taken(one, version, why, asked=hold is one)
+        if isinstance(error, Unavailable) or not lacks(error):
+            return _cannot_tell(version, error)
+        why.append(f"{NOT_TAKEN[one]} ({_words(error)})")
     message = f"{version}; {', and '.join(why)}: only mode 'observe' works"
-    return Probe(level=Level.WARNING, message=message, remedy=GATE_NEEDS)
+    remedy = STOP_NEEDS if hold is Hold.STOP else GATE_NEEDS
+    return Probe(level=Level.WARNING, message=message, remedy=remedy, holds=Holds.NOT)
 
 
-def _lack(library: Libbpf, loader: Loader, hold: Hold) -> OSError | Unavailable | None:
-    """Why the kernel does not take such programs: when they are loaded, or only when they are attached."""
+def _taken(one: Hold, version: str, why: Sequence[str], *, asked: bool) -> Probe:
+    if one is Hold.GATE:
+        return Probe(level=Level.OK, message=f"{version}; the kernel takes the gate")
+    message, holds = "; ".join([version, *why, WEAKER]), Holds.WELL if asked else Holds.WEAKLY
+    return Probe(level=Level.WARNING, message=message, remedy=GATE_NEEDS, holds=holds)
+
+
+def _cannot_tell(version: str, error: OSError | TlshubError) -> Probe:
+    """It may be another one's fault, or this user's: who starts then is told the same."""
+    remedy = (
+        RIGHTS
+        if isinstance(error, PermissionError)
+        else "mend that and ask again: with rules that hold, no agent starts until then"
+    )
+    message = f"{version}; whether connections can be held cannot be told ({_words(error)})"
+    return Probe(level=Level.WARNING, message=message, remedy=remedy, holds=Holds.WEAKLY)
+
+
+def _failure(library: Libbpf, loader: Loader, hold: Hold) -> OSError | Unsupported | Unavailable | None:
+    """Why such programs are not to be had: when they are loaded, when they are attached, or when they hold."""
     try:
         programs = Programs(library, loader, hold=hold, table_size=PROBE_TABLE)
         try:
             try_one(programs, hold)
         finally:
             programs.close()
-    except (OSError, Unavailable) as error:
+    except (OSError, Unsupported, Unavailable) as error:
         return error
     return None
 
 
-def _words(error: OSError | Unavailable) -> str:
+def _words(error: OSError | TlshubError) -> str:
     return str(error.strerror if isinstance(error, OSError) else error)

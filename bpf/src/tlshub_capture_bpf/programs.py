@@ -39,7 +39,7 @@ class Programs:
     """The loaded programs; without a `hold` those that `observe` needs.
 
     With `pins` their maps are those that are pinned there, where there are any, and what is attached stays. Raises
-    Unavailable where these are maps for other programs, OSError.
+    Unavailable where these are maps for other programs, Unsupported, OSError.
     """
 
     def __init__(

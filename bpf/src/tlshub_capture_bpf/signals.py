@@ -10,13 +10,16 @@ import time
 
 from tlshub_capture_bpf.layout import U32, U64
 from tlshub_capture_bpf.programs import PROBE, Programs
-from tlshub_core.api import Unsupported
+from tlshub_core.api import Unavailable, Unsupported
 
 PATIENCE_S = 30.0  # a machine that is busy lets the child wait, and no agent should fail to start for that
 
 
 def check(programs: Programs) -> None:
-    """Restart three sends of a child of ours by the gate's own means; raises Unsupported where the child stops."""
+    """Restart three sends of a child of ours by the gate's own means; raises Unsupported where the child stops.
+
+    Unavailable where it got no time; OSError.
+    """
     link = programs.attach_one(PROBE)
     near, far = socket.socketpair(socket.AF_UNIX)
     try:
@@ -55,5 +58,6 @@ def _await(child: int) -> None:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
     if not pid:
-        raise Unsupported(f"a held thread did not go on within {PATIENCE_S:.0f} s: the gate is refused")
+        late = f"a held thread did not go on within {PATIENCE_S:.0f} s"
+        raise Unavailable(f"{late}: start again when this machine is less busy, or set 'hold' to 'stop'")
     raise Unsupported("on this kernel a held thread is stopped, or its call fails: the gate is refused")

@@ -16,7 +16,8 @@ from pydantic import BaseModel
 from tlshub_core.backends import _mount_point, select
 from tlshub_core.testing.memory_backend import MemoryBackend
 from tlshub_core.types.errors import Unavailable
-from tlshub_core.types.interfaces import CaptureBackend, Level, Probe
+from tlshub_core.types.flow import Mode
+from tlshub_core.types.interfaces import CaptureBackend, Holds, Level, Probe
 from tlshub_core.types.spec import CaptureBackendSpec
 
 PROTECT = """
@@ -106,8 +107,8 @@ class Probed(MemoryBackend):
         return self.answer
 
 
-def described(name: str, rank: int, level: Level) -> CaptureBackendSpec:
-    backend = Probed(Probe(level=level, message=f"{name} says", remedy=f"mend {name}"))
+def described(name: str, rank: int, level: Level, holds: Holds = Holds.WELL) -> CaptureBackendSpec:
+    backend = Probed(Probe(level=level, message=f"{name} says", remedy=f"mend {name}", holds=holds))
     return CaptureBackendSpec(name=name, summary="", config=Options, factory=lambda _: backend, rank=rank)
 
 
@@ -115,8 +116,9 @@ async def choose(
     installed: Sequence[CaptureBackendSpec],
     named: CaptureBackendSpec | None = None,
     say: Callable[[str], None] = lambda _: None,
+    mode: Mode = Mode.REQUIRE,
 ) -> CaptureBackend:
-    config = SimpleNamespace(make=lambda spec: spec.factory(None))
+    config = SimpleNamespace(make=lambda spec: spec.factory(None), rules=[SimpleNamespace(mode=mode)])
     registry = SimpleNamespace(capture_backends=lambda: installed)
     _, backend = await select(cast(Any, config), cast(Any, SimpleNamespace(backend=named)), cast(Any, registry), say)
     return backend
@@ -133,7 +135,26 @@ async def test_it_is_said_which_one_is_taken_and_why_none_before_it() -> None:
     said = list[str]()
     specs = [described("first", 10, Level.FAILED), described("second", 20, Level.OK)]
     await choose(specs, say=said.append)
-    assert said == ["Capture backend: second (second says); not 'first': first says: mend first"]
+    assert said == ["Capture backend: second (second says); not 'first': first says"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        (Holds.NOT, Holds.WELL, 1),
+        (Holds.NOT, Holds.WEAKLY, 1),
+        (Holds.WEAKLY, Holds.WELL, 1),
+        (Holds.WEAKLY, Holds.WEAKLY, 0),
+        (Holds.NOT, Holds.NOT, 0),
+    ],
+)
+async def test_where_rules_hold_the_first_that_does_it_best_is_taken(first: Holds, second: Holds, taken: int) -> None:
+    said = list[str]()
+    specs = [described("first", 10, Level.WARNING, first), described("second", 20, Level.OK, second)]
+    specs.append(described("failed", 15, Level.FAILED))
+    assert await choose(specs, say=said.append) is specs[taken].factory(None)
+    assert ("not 'first': first says" in said[0]) is bool(taken)
+    assert await choose(specs, mode=Mode.OBSERVE) is specs[0].factory(None)
 
 
 async def test_a_named_one_is_not_replaced_by_another() -> None:

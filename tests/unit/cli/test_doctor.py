@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
-from tlshub_core.api import Level
+from tlshub_core.api import Holds, Level, Probe
 from tlshub_core.cli.main import main
 from tlshub_core.config import load
 from tlshub_core.doctor import configured, examine
@@ -58,6 +60,22 @@ def test_plugins_are_probed(tmp_path: Path) -> None:
     assert found["mapping", "podmap_file"] is OK
     assert ("provider", "openssl") in found
     assert _configured(tmp_path, '[capture]\nbackend = "agate"\n')["backend", "agate"] is FAILED
+
+
+@pytest.mark.parametrize(("mode", "taken"), [("require", "beryl"), ("observe", "agate")])
+def test_auto_is_told_to_take_what_start_up_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, taken: str
+) -> None:
+    (tmp_path / "capture.toml").write_text(
+        f'{CONFIG}[[rule]]\nname = "web"\nmode = "{mode}"\n[rule.match]\nports = [80]\n'
+    )
+    levels = {"agate": (WARNING, Holds.NOT), "beryl": (OK, Holds.WELL)}
+    specs = [SimpleNamespace(name=name, rank=rank) for rank, name in enumerate(levels)]
+    answers = {name: Probe(level=level, message="", holds=holds) for name, (level, holds) in levels.items()}
+    monkeypatch.setattr(configured, "asked", lambda _config, _find, name: answers[name])
+    registry = cast(Any, SimpleNamespace(capture_backends=lambda: specs, capture_backend=None))
+    found = configured._backends(load(tmp_path / "capture.toml"), registry)
+    assert [check.name for check in found if "'auto' takes this one" in check.probe.message] == [taken]
 
 
 def test_a_provider_names_its_library_or_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

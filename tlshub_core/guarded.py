@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A provider's probe and start: whatever it raises comes out as an error of the contract."""
+"""A provider's probe, start and stop: whatever it raises comes out as an error of the contract."""
 
 from __future__ import annotations
 
 import logging
 
-from tlshub_core.pipeline.asked import bug
-from tlshub_core.types.errors import TlshubError, Unavailable
+from tlshub_core.pipeline.asked import blamed
+from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.interfaces import AgentContext, KeyProvider, Level
 
 _log = logging.getLogger("tlshub.providers")
@@ -14,12 +14,8 @@ _log = logging.getLogger("tlshub.providers")
 
 async def probe(name: str, provider: KeyProvider) -> None:
     """Raises Unavailable, with the remedy, where it says that it failed; a warning is logged."""
-    try:
+    with blamed(name):
         found = await provider.probe()
-    except TlshubError:
-        raise
-    except Exception as error:
-        raise bug(name, error) from error
     said = ": ".join(filter(None, (found.message, found.remedy)))
     if found.level is Level.FAILED:
         raise Unavailable(f"provider '{name}' cannot serve: {said}")
@@ -30,9 +26,14 @@ async def probe(name: str, provider: KeyProvider) -> None:
 async def start(name: str, provider: KeyProvider, agent: AgentContext) -> None:
     """Raises a TlshubError; where it could not start, or was not let to its end, it is stopped."""
     try:
-        await provider.start(agent)
-    except BaseException as error:
+        with blamed(name):
+            await provider.start(agent)
+    except BaseException:
+        await stop(name, provider)
+        raise
+
+
+async def stop(name: str, provider: KeyProvider) -> None:
+    """Raises a TlshubError."""
+    with blamed(name):
         await provider.stop()
-        if isinstance(error, TlshubError) or not isinstance(error, Exception):
-            raise
-        raise bug(name, error) from error

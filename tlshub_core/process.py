@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's own process: nobody reads its memory, and no other program's spinning starves it."""
+"""The agent's own process: nobody reads its memory, and no other program's spinning starves it; the end of another."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import resource
+import select
 import signal
 import time
 
@@ -38,6 +39,13 @@ def protect() -> None:
         _log.warning(
             "memory is not locked (%s; needs CAP_IPC_LOCK): keys may reach the swap", os.strerror(ctypes.get_errno())
         )
+
+
+def await_end(pidfd: int, patience_s: float | None = None) -> None:
+    """Returns when that process has ended, after `patience_s` at most; however many descriptors there are."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.poll(None if patience_s is None else patience_s * 1000)
 
 
 def settle_memory() -> None:

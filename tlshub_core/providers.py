@@ -94,8 +94,8 @@ class Providers:
         """Stop all, the last started first; a switch under way comes to its end before."""
         async with self._lock, AsyncExitStack() as stack:
             self._stopped = True
-            for running in self._serving.running.values():
-                stack.push_async_callback(running.provider.stop)
+            for name, running in self._serving.running.items():
+                stack.push_async_callback(guarded.stop, name, running.provider)
 
     async def _switch(self, name: str) -> None:
         spec = await self._loaded(name)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 
 
@@ -24,3 +25,9 @@ def suggestion(word: str, choices: Iterable[str]) -> str:
 def lowered(text: str) -> str:
     """The text with a small first letter, unless it starts with an abbreviation."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def raised(error: BaseException) -> str:
+    """What foreign code raised and where, without the exception's own words, in which there may be a key."""
+    where = traceback.extract_tb(error.__traceback__, limit=-1)[0]
+    return f"{type(error).__name__} at '{where.filename}', line {where.lineno}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import resource
 import subprocess
 import sys
 import time
@@ -28,6 +30,8 @@ from tlshub_core.testing.talker import Talker
 
 HANDSHAKE_NS = 1_000_000_000  # that of the harness
 PAST = 1
+PATIENCE_S = 20
+FD_SETSIZE = 1024  # of <sys/select.h>
 GONE = (errno.ECONNABORTED, errno.ECONNRESET)
 ZERO = layout.U32.pack(0)
 # Connects to itself, sleeps in poll() on one end without a time limit, and says after how many seconds it was woken.
@@ -87,8 +91,9 @@ class Sleeper:
         assert self._process.stdout.readline() == "sleeps\n"
 
     async def woken(self) -> tuple[int, float]:
-        """The error, and after how many seconds."""
+        """The error, and after how many seconds; one that nobody wakes is killed, and says neither."""
         assert self._process.stdout is not None
+        asyncio.get_running_loop().call_later(PATIENCE_S, self._process.kill)
         number, seconds = (await asyncio.to_thread(self._process.stdout.readline)).split()
         return int(number), float(seconds)
 
@@ -122,6 +127,17 @@ class TestGuard(BackendHarness):
         yield agent
         agent.kill()
         agent.wait()
+
+    @pytest.fixture
+    def many(self) -> Iterator[None]:
+        """What is opened from now on has a number that select() cannot take."""
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+        taken = [os.dup(0) for _ in range(FD_SETSIZE)]
+        yield
+        for number in taken:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
     @pytest.mark.parametrize(
         ("mode", "asked", "last"),
@@ -266,6 +282,7 @@ class TestGuard(BackendHarness):
 
         self.run(cgroup, test)
 
+    @pytest.mark.usefixtures("many")
     def test_the_guard_wakes_a_sleeper_at_the_deadline_and_ends_with_the_programs(
         self, cgroup: Path, sleeper: Sleeper, agent: subprocess.Popen[bytes]
     ) -> None:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tlshub_core.types.errors import Reason, TlshubError, Unavailable
 from tlshub_core.types.flow import Isns
 from tlshub_core.types.interfaces import Pending
 from tlshub_core.types.keys import FlowKeys
+from tlshub_core.wording import raised
 
 _log = logging.getLogger("tlshub.connection")
 
@@ -23,24 +26,39 @@ class Asked:
 
     async def keys(self, isns: Isns) -> FlowKeys:
         """Have them made; raises TimeoutError or a TlshubError, with Reason.PROVIDER_BUG where the provider broke."""
-        try:
+        with blamed(self.provider, (TlshubError, TimeoutError)):
             keys = await self.pending.keys(isns, None)
-        except (TlshubError, TimeoutError):
-            raise
-        except Exception as error:
-            raise bug(self.provider, error) from error
         if not isinstance(keys, FlowKeys):
-            raise bug(self.provider, TypeError(f"keys() returned '{type(keys).__name__}'"))
+            raise _bug(self.provider, f"keys() returned '{type(keys).__name__}'")
         return keys
 
     def discard(self) -> None:
-        """Forget it; a bug in that is logged with its trace: keys that were given must still be wiped."""
+        """Forget it; a bug in that is logged: keys that were given must still be wiped."""
         try:
             self.pending.discard()
-        except Exception:  # noqa: BLE001 - see above
-            _log.exception("bug in provider '%s': discard failed", self.provider)
+        except Exception as error:  # noqa: BLE001 - see above
+            _log.error("discard failed: %s", _raised(self.provider, error))
 
 
-def bug(provider: str, error: Exception) -> Unavailable:
-    """What becomes of an exception that the contract does not know: that flow's failure, named as the plugin's bug."""
-    return Unavailable(f"bug in provider '{provider}': {type(error).__name__}: {error}", Reason.PROVIDER_BUG)
+@contextmanager
+def blamed(provider: str, known: tuple[type[Exception], ...] = (TlshubError,)) -> Iterator[None]:
+    """Meanwhile what the provider raises that is not `known` comes out as Unavailable, named as its bug.
+
+    That has no cause: whoever shows one shows its words.
+    """
+    try:
+        yield
+    except known:
+        raise
+    except Exception as error:  # noqa: BLE001 - said, and its way logged, without its words
+        raise _raised(provider, error) from None
+
+
+def _raised(provider: str, error: Exception) -> Unavailable:
+    found = _bug(provider, raised(error))
+    _log.debug("provider '%s' raised", provider, exc_info=(type(found), found, error.__traceback__))
+    return found
+
+
+def _bug(provider: str, what: str) -> Unavailable:
+    return Unavailable(f"bug in provider '{provider}': {what}", Reason.PROVIDER_BUG)

@@ -48,7 +48,7 @@ class Capture:
         self._none_of_ours: tuple[State, ...] = DECIDED
         self._repair = Repair(tools.backend, self._by_cookie, self._seen, self._ended_unheard)
         self._telling = Telling(tools.keys)
-        self._wear = Wear(tools.agent, close=tools.close_worn)
+        self._wear = Wear(tools)
 
     def connections(self) -> Sequence[Connection]:
         """Those of now, in the order in which they were seen."""
@@ -111,9 +111,7 @@ class Capture:
     def _about(self, event: FlowEstablished | FlowOwned | FlowSpoke | FlowDecided | FlowClosed | FlowWorn) -> None:
         connection = self._by_cookie.get(event.cookie)
         if connection is None:
-            if isinstance(event, FlowDecided):
-                self._emit(unknown.decided(event))
-            return  # older than this agent, or its beginning was lost in an overrun, which was reported
+            return self._about_unknown(event)
         if event.time_ns < connection.seen.time_ns:
             return  # of an earlier connection of that socket, whose end the flow table told before
         match event:
@@ -134,6 +132,18 @@ class Capture:
                     self._telling.tell(connection.flow, connection.provider, event.reason)
             case FlowClosed():
                 self._closed(connection, event)
+
+    def _about_unknown(self, event: CaptureEvent) -> None:
+        """Older than this agent, or its beginning was lost in an overrun, which was reported."""
+        match event:
+            case FlowDecided():
+                self._emit(unknown.decided(event))
+            case FlowWorn():
+                self._wear.tell_unknown(event)
+            case FlowClosed():
+                self._wear.forget(event.cookie)
+            case _:
+                return
 
     def _ended_unheard(self, connection: Connection, state: State | None) -> None:
         """The event of its end was lost: decided by the programs, or closed, where there is no state any more."""

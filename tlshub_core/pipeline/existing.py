@@ -11,6 +11,7 @@ from pathlib import Path
 from tlshub_core.pipeline import sockdiag
 from tlshub_core.pipeline.connection import Connection
 from tlshub_core.pipeline.mapping import plain
+from tlshub_core.pipeline.sockdiag import Destroyer
 from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.flow import Address, Flow, Mode, Side, Tuple4
 from tlshub_core.types.interfaces import CaptureBackend
@@ -50,9 +51,12 @@ def held(connections: list[Ends], backend: CaptureBackend, peering_port: int) ->
 def _held(local: End, remote: End, backend: CaptureBackend) -> tuple[Tuple4, Side] | None:
     for side, service in ((Side.CLIENT, remote[1]), (Side.SERVER, local[1])):
         if backend.match(side, remote[0], service)[1] > Mode.OBSERVE:
-            client, server = (local, remote) if side is Side.CLIENT else (remote, local)
-            return Tuple4(client=client[0], client_port=client[1], server=server[0], server_port=server[1]), side
+            return (_tuple(local, remote) if side is Side.CLIENT else _tuple(remote, local)), side
     return None
+
+
+def _tuple(client: End, server: End) -> Tuple4:
+    return Tuple4(client=client[0], client_port=client[1], server=server[0], server_port=server[1])
 
 
 def treat(connections: list[tuple[Tuple4, Side]], how: str) -> str:
@@ -71,6 +75,11 @@ def reset(connections: list[tuple[Tuple4, Side]]) -> int:
     except OSError as error:
         message = f"older connections cannot be reset: {error.strerror}; set 'existing = \"report\"' in '[capture]'"
         raise Unavailable(message) from error
+
+
+def destroy(cookie: int, by: Destroyer) -> bool:
+    """Destroy the one of which nothing but its cookie is known; false where it is not there. Raises OSError."""
+    return any(by.destroy(cookie, _tuple(local, remote), Side.CLIENT) for local, remote in _established())
 
 
 def _established() -> Iterator[Ends]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from socket import AF_INET, AF_INET6
 
-from tlshub_core.pipeline.asked import Asked, bug
+from tlshub_core.pipeline.asked import Asked, blamed
 from tlshub_core.pipeline.local import NAME as LOCAL
 from tlshub_core.pipeline.local import LocalKeys
 from tlshub_core.pipeline.race import Race
@@ -73,12 +73,8 @@ class Keys:
         if not self._serves(provider, flow):
             family = f"IPv{flow.remote.address.version}"
             raise Unsupported(f"{family} is not supported by provider '{provider}'")
-        try:
+        with blamed(provider):
             pending = await (_again(running, flow) if again else running.provider.prepare(flow))
-        except TlshubError:
-            raise
-        except Exception as error:
-            raise bug(provider, error) from error
         asked_as: str = getattr(pending, "asked_as", provider)  # see NamedPending
         return Asked(provider=asked_as, pending=pending)
 
@@ -99,12 +95,8 @@ class Keys:
         running = self._running(provider)
         if not isinstance(running.provider, LeavingProvider):
             raise Unavailable(f"provider '{provider}' cannot tell the peer to leave a connection alone")
-        try:
+        with blamed(provider):
             await running.provider.leave(flow, reason)
-        except TlshubError:
-            raise
-        except Exception as error:
-            raise bug(provider, error) from error
 
     @contextmanager
     def announced(self, flow: Flow, provider: str) -> Iterator[None]:

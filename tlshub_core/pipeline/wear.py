@@ -12,11 +12,14 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
+from tlshub_core.pipeline import existing, release
 from tlshub_core.pipeline.connection import Connection
+from tlshub_core.pipeline.tools import Tools
 from tlshub_core.types import events
 from tlshub_core.types.capture import FlowWorn, State
-from tlshub_core.types.interfaces import AgentContext, CaptureBackend
+from tlshub_core.types.interfaces import CaptureBackend
 
 EVERY_S = 5.0  # in which even 15 GB/s are less than the quarter that is kept in reserve
 _log = logging.getLogger("tlshub.wear")
@@ -43,29 +46,48 @@ async def _watch(backend: CaptureBackend, records: int) -> None:
 
 
 class Wear:
-    """Connections of which it was said; with `close` they end."""
+    """Connections of which it was said; with `close_worn` they end."""
 
-    def __init__(self, agent: AgentContext, *, close: bool) -> None:
-        self._agent, self._close = agent, close
+    def __init__(self, tools: Tools) -> None:
+        self._tools, self._close = tools, tools.close_worn
         self._said = set[tuple[int, bool]]()
 
     def tell(self, connection: Connection, worn: FlowWorn) -> None:
         """Said once for each direction: the kernel tells it at every look."""
-        which = (worn.cookie, worn.sent)
-        if which in self._said or connection.ending.outcome is not State.OPEN:
+        if connection.ending.outcome is State.OPEN and self._say(worn, connection.flow.id) and self._close:
+            connection.ending.close()
+
+    def tell_unknown(self, worn: FlowWorn) -> None:
+        """As `tell`, of one that was secured before the programs were detached: only its socket is left of it."""
+        cookie, backend = worn.cookie, self._tools.backend
+        if backend.move(cookie, State.NEW, State.NEW) is not State.OPEN or not self._say(worn, None):
             return
+        end = "it is closed" if self._close else "it goes on"
+        _log.warning("connection %d, secured before the last 'detach', has a worn key: %s", cookie, end)
+        if self._close and release.deny(backend, cookie, (State.OPEN,)):
+            self._reset(cookie)
+
+    def _reset(self, cookie: int) -> None:
+        try:
+            existing.destroy(cookie, self._tools.destroyer)
+        except OSError as error:
+            _log.error("cannot reset connection %d: %s; its calls are denied all the same", cookie, error)
+
+    def _say(self, worn: FlowWorn, flow: UUID | None) -> bool:
+        which = (worn.cookie, worn.sent)
+        if which in self._said:
+            return False
         self._said.add(which)
         said = events.KeyLimit(
             time_ns=time.monotonic_ns(),
-            flow=connection.flow.id,
+            flow=flow,
             sent=worn.sent,
             records=worn.records,
             bytes=worn.bytes,
             closed=self._close,
         )
-        self._agent.emit(said)
-        if self._close:
-            connection.ending.close()
+        self._tools.agent.emit(said)
+        return True
 
     def forget(self, cookie: int) -> None:
         """The connection is closed."""

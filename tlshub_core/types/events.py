@@ -227,7 +227,8 @@ class Bypass(Event):
 class KeyLimit(Event):
     """The key of one direction, `sent` by this end or received, has protected as much as one should (RFC 8446, 5.5).
 
-    `records`, and `bytes` as TCP counts them. The connection goes on, or was `closed`, as the configuration says.
+    `records`, and `bytes` as TCP counts them. The connection goes on, or was `closed`, as the configuration says. Of
+    one that was secured before the last 'detach' `flow` is None, and its cookie is in the agent's log.
     """
 
     sent: bool

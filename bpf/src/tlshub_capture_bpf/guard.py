@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
 import socket
 import stat
 import sys
@@ -120,7 +119,7 @@ def main(words: Sequence[str]) -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     _be_safe()
     libbpf = Libbpf()
-    select.select([agent], [], [])
+    process.await_end(agent)
     died_ns = time.monotonic_ns()
     os.close(agent)
     _let_readers_go()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import select
 import subprocess
 import sys
 
@@ -16,6 +15,7 @@ from tlshub_capture_bpf.maps import Map, Shape
 from tlshub_capture_bpf.pins import MAPS, Pins
 from tlshub_capture_bpf.programs import Hold, Programs
 from tlshub_capture_bpf.stops import STOPS
+from tlshub_core import process
 
 AGAIN_S = 1.0
 AT_ONCE_S = 1.0
@@ -105,7 +105,7 @@ def dismiss(settings: Map) -> None:
     except ProcessLookupError:
         return
     if pidfd >= 0:
-        select.select([pidfd], [], [], AT_ONCE_S)
+        process.await_end(pidfd, AT_ONCE_S)
         os.close(pidfd)
 
 

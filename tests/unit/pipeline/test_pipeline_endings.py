@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from tlshub_core.types.capture import State
 from tlshub_core.types.errors import Reason, Refused, Unavailable
 from tlshub_core.types.flow import Mode, Side
 
+KEY = bytes(range(128, 144))
 BY_PEER = Refused("no", Reason.PEER_REFUSED, by_peer=True)
 LOST = Unavailable("nobody there", Reason.PEER_UNREACHABLE)
 
@@ -63,6 +65,21 @@ async def test_a_bug_in_discard_costs_no_keys(
     assert node.backend.table[link.cookie].state is State.OPEN
     assert all(map(wiped, node.provider.given))
     assert "bug in provider 'scripted'" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["prepare_error", "keys_error", "discard_error"])
+@pytest.mark.parametrize("error", [KeyError(KEY), ValueError(KEY.hex()), RuntimeError(list(KEY))])
+async def test_a_bug_that_quotes_a_key_is_said_without_it(
+    link: Link, installed: list[object], where: str, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    node = MemoryNode(Mode.REQUIRE, Script(**{where: error}))
+    await node.begin(link)
+    await node.establish(link)
+    said = caplog.text + repr(node.events)
+    assert f"bug in provider 'scripted': {type(error).__name__} at '" in said and "scripted.py" in said
+    for form in (repr(KEY)[2:-1], KEY.hex(), repr(list(KEY))[1:-1]):
+        assert form not in said
 
 
 async def test_keys_that_are_none_are_the_providers_bug(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:

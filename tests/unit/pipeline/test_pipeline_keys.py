@@ -43,7 +43,8 @@ async def test_a_foreign_exception_is_the_providers_bug_by_name(error: Exception
     assert caught.value.reason is Reason.PROVIDER_BUG
     assert "'scripted'" in str(caught.value)
     assert type(error).__name__ in str(caught.value)
-    assert caught.value.__cause__ is error
+    assert "scripted.py', line " in str(caught.value)
+    assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize(

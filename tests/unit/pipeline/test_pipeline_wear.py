@@ -53,6 +53,39 @@ async def test_with_close_the_connection_ends_with_a_reset(link: Link, installed
         link.server.recv(100)
 
 
+async def detached(link: Link, *, close: bool) -> MemoryNode:
+    """An agent that finds only the socket of a connection that one before it opened."""
+    before = await opened(link, close=False)
+    return MemoryNode(backend=before.backend, close_worn=close)
+
+
+async def test_one_that_no_agent_knows_any_more_is_said_once(
+    link: Link, installed: Installed, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = await detached(link, close=False)
+    for sent in (True, True, False):
+        await wear_out(node, link, sent=sent)
+    assert [(one.flow, one.sent, one.closed) for one in node.said(events.KeyLimit)] == [
+        (None, True, False),
+        (None, False, False),
+    ]
+    assert caplog.text.count(f"connection {link.cookie}, secured before the last 'detach'") == 2
+    link.client.sendall(b"goes on")
+    node.backend.close(link.cookie)
+    await wear_out(node, link, sent=True)
+    assert node.capture._wear._said == set()
+
+
+async def test_one_that_no_agent_knows_any_more_ends_with_a_reset(link: Link, installed: Installed) -> None:
+    node = await detached(link, close=True)
+    await wear_out(node, link, sent=False)
+    await wear_out(node, link, sent=True)
+    assert [(one.sent, one.closed) for one in node.said(events.KeyLimit)] == [(False, True)]
+    assert node.backend.histories[link.cookie][-1] is State.REFUSED
+    with pytest.raises(ConnectionResetError):
+        link.server.recv(100)
+
+
 async def test_a_cookie_that_comes_again_is_another_connection(link: Link, installed: Installed) -> None:
     node = await opened(link, close=False)
     for _ in range(2):

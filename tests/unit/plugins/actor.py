@@ -21,10 +21,11 @@ def tlshub_key_providers():
 
 
 class Options(BaseModel, extra="forbid"):
-    """`probe` is its answer or 'bug', `start` 'waits', 'gone' or 'bug'; left out, it works."""
+    """`probe` is its answer or 'bug', `start` 'waits', 'gone' or 'bug', `stop` 'bug'; left out, it works."""
 
     probe: str = "ok"
     start: str = ""
+    stop: str = ""
 
 
 class Actor:
@@ -57,8 +58,10 @@ class Actor:
                 raise KeyError("a bug")
 
     async def stop(self) -> None:
-        """Said, and nothing else."""
+        """As the table says."""
         self.steps.append("stop")
+        if self.options.stop == "bug":
+            raise KeyError("a bug")
 
     async def prepare(self, flow: Flow) -> Pending:
         """It never serves a flow."""

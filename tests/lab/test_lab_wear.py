@@ -12,12 +12,15 @@ import pytest
 from tests.lab.kit.chat import Chat, Flag
 from tests.lab.kit.job import Say
 from tests.lab.kit.node import Node
+from tests.lab.kit.pins import detach
 from tests.lab.kit.ports import IPV4, Ports, Way
 from tests.lab.kit.talk import accept, listener, payload, take
 from tests.lab.kit.wire import Wire
 
 SAID, ENDED, FIRST = 10, 40, 8  # full records at each agent, and the rounds of two records that come before the pause
 RECORDS = 2 * 16384
+CLOSES = {"keys.limit": '"close"', "keys.limit_records": str(ENDED)}
+pytestmark = pytest.mark.agents(node_a={"keys.limit_records": str(SAID)}, node_b=CLOSES)
 
 
 def echo_to_the_end(say: Say, way: Way, port: int) -> bool:
@@ -54,9 +57,6 @@ def rounds_to_the_end(say: Say, way: Way, port: int, content: bytes, *, on: Flag
             return count
 
 
-@pytest.mark.agents(
-    node_a={"keys.limit_records": str(SAID)}, node_b={"keys.limit": '"close"', "keys.limit_records": str(ENDED)}
-)
 def test_a_worn_key_is_said_and_then_its_connection_ends(
     node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
 ) -> None:
@@ -77,3 +77,23 @@ def test_a_worn_key_is_said_and_then_its_connection_ends(
     assert len(node_a.events("KeyLimit")) == 2, "said once for each direction"
     chat.end()
     wire.secured(marker, port, other, flows=2)
+
+
+def test_a_key_wears_out_of_which_a_detach_left_the_socket_only(
+    node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes
+) -> None:
+    port, content, on = ports.require(), payload(marker, RECORDS)[:RECORDS], Flag()
+    server = node_b.start(partial(echo_to_the_end, way=IPV4, port=port))
+    assert server.heard() == "listening"
+    client = node_a.start(partial(rounds_to_the_end, way=IPV4, port=port, content=content, on=on))
+    assert client.heard() == "paused"
+    node_b.agent.stop()
+    assert detach(node_b)["secured"] == 1
+    node_b.agent.start(CLOSES)
+    node_b.agent.ready()
+    on.set()
+    assert client.result() * 2 >= ENDED and server.result() is True
+    ended = node_b.await_events("KeyLimit", 1)
+    assert [(event["flow"], event["closed"]) for event in ended] == [(None, True)], ended
+    assert "secured before the last 'detach', has a worn key: it is closed" in node_b.agent.log
+    wire.secured(marker, port, flows=1)

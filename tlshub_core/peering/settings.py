@@ -23,7 +23,7 @@ class Settings:
     ready_ttl_s: float = 130.0
     stranger_grace_s: float = 1.0
     backoff_base_s: float = 0.5
-    backoff_cap_s: float = 30.0
+    backoff_cap_s: float = 5.0
     max_unauthenticated: int = 64
     max_sessions: int = 32
     max_pending: int = 16_384

@@ -37,6 +37,7 @@ class Capability(IntEnum):
     SYS_PTRACE = 19
     SYS_ADMIN = 21
     SYS_NICE = 23
+    SYSLOG = 34
     PERFMON = 38
     BPF = 39
 

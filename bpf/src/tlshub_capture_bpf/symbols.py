@@ -19,6 +19,7 @@ def address_of(name: str, *, optional: bool, listed: Path = KALLSYMS) -> int:
     found = int(text[text.rfind(b"\n", 0, at) + 1 : at].split()[0], 16) if at >= 0 else 0
     if not found and not optional:
         raise Unavailable(
-            f"'{listed}' does not tell where the kernel's '{name}' is: it needs CAP_SYSLOG, and 'kernel.kptr_restrict' at 1 or 0"
+            f"'{listed}' does not tell where the kernel's '{name}' is: "
+            "it does to who has CAP_SYSLOG, with 'kernel.kptr_restrict' at 1 or 0"
         )
     return found

@@ -64,8 +64,9 @@ class Wear:
             return
         end = "it is closed" if self._close else "it goes on"
         _log.warning("connection %d, secured before the last 'detach', has a worn key: %s", cookie, end)
-        if self._close and release.deny(backend, cookie, (State.OPEN,)):
+        if self._close:  # reset first: a program whose call is denied closes, and its FIN looks like an end in order
             self._reset(cookie)
+            release.deny(backend, cookie, (State.OPEN,))
 
     def _reset(self, cookie: int) -> None:
         try:

@@ -16,7 +16,7 @@ from tests.lab.kit.chat import Chat
 from tests.lab.kit.crowd import dial_many, echo_many
 from tests.lab.kit.hold import stopped
 from tests.lab.kit.node import Node
-from tests.lab.kit.persistent import Trials
+from tests.lab.kit.persistent import Trials, summed
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.shape import BURST, FORKED, SLACK_S, ill, secured_again, short
 from tests.lab.kit.stress import times, turns
@@ -54,7 +54,7 @@ def test_stopped_for_long_under_load(
     chat.end()
     assert all(one.good > 0 and one.longest_s <= STOPPED_S + SLACK_S for one in found), found
     wire.secret(marker, *trials.ports)
-    record_property("under load", f"{sum(one.good for one in found)} good, {sum(one.bad for one in found)} refused")
+    record_property("under load", summed(found))
     record_property("longest (s)", max(one.longest_s for one in found))
 
 

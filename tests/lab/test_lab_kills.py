@@ -17,7 +17,7 @@ import pytest
 from tests.lab.kit.attempt import serve_whom_it_may, try_to
 from tests.lab.kit.chat import Chat
 from tests.lab.kit.node import Node
-from tests.lab.kit.persistent import KINDS, Trials
+from tests.lab.kit.persistent import KINDS, Trials, summed
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.slow import planned
 from tests.lab.kit.stress import times
@@ -135,5 +135,5 @@ def test_killed(
     record_property("times", kills.count)
     record_property("states at the kill", dict(kills.states))
     record_property("held ones", dict(kills.ends))
-    record_property("under load", f"{sum(one.good for one in found)} good, {sum(one.bad for one in found)} refused")
+    record_property("under load", summed(found))
     assert max(one.longest_s for one in found) < DEADLINE_S + SLACK_S, found

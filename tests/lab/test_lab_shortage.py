@@ -20,7 +20,7 @@ from tests.lab.kit.chat import Chat
 from tests.lab.kit.control import tell
 from tests.lab.kit.crowd import dial_many, echo_many
 from tests.lab.kit.node import Node
-from tests.lab.kit.persistent import Trials
+from tests.lab.kit.persistent import Trials, summed
 from tests.lab.kit.ports import IPV4, Ports
 from tests.lab.kit.shape import BURST, DEADLINE_S, FORKED, SLACK_S, ill, secured_again, short
 from tests.lab.kit.stress import turns
@@ -80,7 +80,7 @@ def test_out_of_memory(
     trials.go_well()
     found = trials.end()
     chat.end()
-    record_property("under load", f"{sum(one.good for one in found)} good, {sum(one.bad for one in found)} refused")
+    record_property("under load", summed(found))
     wire.secret(marker, *trials.ports)
 
 

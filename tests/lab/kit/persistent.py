@@ -40,6 +40,11 @@ class Tried:
     longest_s: float
 
 
+def summed(found: Sequence[Tried]) -> str:
+    """Of all of these together, for a report."""
+    return f"{sum(one.good for one in found)} good, {sum(one.bad for one in found)} refused"
+
+
 def try_steadily(say: Say, port: int, talk: Talk, content: bytes, enough: Flag, good: memoryview) -> Tried:
     """Connect and talk, again and again; `good` is the count of those that went well, for others to see."""
     bad, longest = 0, 0.0

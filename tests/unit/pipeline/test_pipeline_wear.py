@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -43,16 +44,6 @@ async def test_it_is_said_once_for_each_direction(link: Link, installed: Install
     assert link.server.recv(100) == b"goes on"
 
 
-async def test_with_close_the_connection_ends_with_a_reset(link: Link, installed: Installed) -> None:
-    node = await opened(link, close=True)
-    await wear_out(node, link, sent=False)
-    await wear_out(node, link, sent=True)
-    assert [(one.sent, one.closed) for one in node.said(events.KeyLimit)] == [(False, True)]
-    assert node.backend.histories[link.cookie][-1] is State.REFUSED
-    with pytest.raises(ConnectionResetError):
-        link.server.recv(100)
-
-
 async def detached(link: Link, *, close: bool) -> MemoryNode:
     """An agent that finds only the socket of a connection that one before it opened."""
     before = await opened(link, close=False)
@@ -76,8 +67,11 @@ async def test_one_that_no_agent_knows_any_more_is_said_once(
     assert node.capture._wear._said == set()
 
 
-async def test_one_that_no_agent_knows_any_more_ends_with_a_reset(link: Link, installed: Installed) -> None:
-    node = await detached(link, close=True)
+@pytest.mark.parametrize("begin", [opened, detached])
+async def test_with_close_the_connection_ends_with_a_reset(
+    link: Link, installed: Installed, begin: Callable[..., Awaitable[MemoryNode]]
+) -> None:
+    node = await begin(link, close=True)
     await wear_out(node, link, sent=False)
     await wear_out(node, link, sent=True)
     assert [(one.sent, one.closed) for one in node.said(events.KeyLimit)] == [(False, True)]

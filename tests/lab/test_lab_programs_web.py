@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.lab.kit.node import Node
 from tests.lab.kit.ports import Ports
-from tests.lab.kit.program import need, serving
+from tests.lab.kit.program import burning, need, serving
 from tests.lab.kit.talk import payload
 from tests.lab.kit.web import curl, haproxy, nginx, site
 from tests.lab.kit.wire import Wire
@@ -38,10 +38,6 @@ def test_nginx_and_curl(node_a: Node, node_b: Node, wire: Wire, ports: Ports, ma
     wire.clear(marker, control)
 
 
-# curl 7.88's HTTP/2 gives up now and then (docs/applications.md), on a busy machine several times in a row.
-AGAIN = ("--retry", "8", "--retry-delay", "1", "--retry-all-errors")
-
-
 def test_http2_of_nginx_and_curl(
     node_a: Node, node_b: Node, wire: Wire, ports: Ports, marker: bytes, tmp_path: Path
 ) -> None:
@@ -52,13 +48,17 @@ def test_http2_of_nginx_and_curl(
     folder = site(tmp_path / "b", content)
     server = nginx(folder, f"{port} http2", f"127.0.0.1:{local}", behind=f"127.0.0.1:{local}")
     with serving(node_b, server, port, log=tmp_path / "b.log"):
-        where, http2 = f"http://{node_b.ipv4}:{port}", ["--http2-prior-knowledge", "-w", "%{http_version}", *AGAIN]
-        assert curl(node_a, *http2, "-o", str(tmp_path / "file"), f"{where}/file").endswith(b"2")
-        assert curl(node_a, *http2, "--data-binary", f"@{folder / 'www/file'}", f"{where}/upload").endswith(b"stored2")
-        many = node_a.run(["h2load", "-n", "16", "-c", "2", "-m", "4", f"{where}/file"], 120)  # 4 streams on each of 2
-    assert content in {file.read_bytes() for file in (folder / "uploads").iterdir()}
-    assert content == (tmp_path / "file").read_bytes()
-    assert "16 succeeded, 0 failed" in many, many
+        where, http2 = f"http://{node_b.ipv4}:{port}", ["--http2-prior-knowledge", "-w", "%{http_version}"]
+        with burning(3):  # keys take their time: curl 7.88 ends on an EAGAIN in the first send of a connection
+            for _ in range(8):
+                assert curl(node_a, *http2, "-o", str(tmp_path / "file"), f"{where}/file").endswith(b"2")
+                assert content == (tmp_path / "file").read_bytes()
+            # not by curl: see docs/applications.md; 16 requests, in 4 streams at once on each of 2 connections
+            many = ["h2load", "-n", "16", "-c", "2", "-m", "4"]
+            for one in ([f"{where}/file"], ["-d", str(folder / "www/file"), f"{where}/upload"]):
+                said = node_a.run([*many, *one], 120)
+                assert "16 succeeded, 0 failed" in said, said
+    assert [file.read_bytes() == content for file in (folder / "uploads").iterdir()] == [True] * 16
     wire.secured(marker, port)
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,6 +43,15 @@ def serving(node: Node, words: Sequence[str | Path], *ports: int, log: Path) -> 
         raise
     finally:
         end(server)
+
+
+@contextmanager
+def burning(count: int) -> Iterator[None]:
+    """So many programs beside that want nothing but processors, for as long as the block runs."""
+    with ExitStack() as ends:
+        for _ in range(count):
+            ends.callback(end, subprocess.Popen(["nice", "-n", "5", "sh", "-c", "while :; do :; done"]))
+        yield
 
 
 def end(server: subprocess.Popen[bytes]) -> None:

@@ -67,6 +67,12 @@ def hurry() -> None:
         _log.warning("no real-time priority (needs CAP_SYS_NICE): under load, held connections wait longer")
 
 
+def relax() -> None:
+    """Work is over: the priority goes, since the kernel ends who has it and makes no pause, as at exit."""
+    if os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_RTTIME, (RT_BUDGET_US, resource.RLIM_INFINITY))
 

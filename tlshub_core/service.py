@@ -40,6 +40,7 @@ def run(config: Config, again: Callable[[], Config], show: Callable[[ReportAnswe
     try:
         asyncio.run(agent.run())
     finally:
+        process.relax()
         _log_losses(sinks)
     at_exit.leave(config.report.folder, agent.performance, agent.report(), show)
     say("Shutdown complete")

@@ -13,7 +13,7 @@ from pathlib import Path
 from socket import socket
 from typing import NoReturn
 
-from tlshub_core import privileges
+from tlshub_core import privileges, process
 from tlshub_core.events.counts import Tally
 from tlshub_core.events.human import printable
 from tlshub_core.types.events import decode
@@ -69,7 +69,7 @@ def _settle(name: str, keep: int) -> None:
 
 def _be_ordinary(name: str) -> None:
     try:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        process.relax()
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
         score = Path("/proc/self/oom_score_adj")
         if int(score.read_text()) < 0:

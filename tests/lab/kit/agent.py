@@ -83,7 +83,8 @@ class Agent:
         if self.running:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
-        assert self.ended() in (0, None), self.log[-2000:]
+        status = self.ended()
+        assert status in (0, None), f"ended with {status}: {self.log[-2000:]}"
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""

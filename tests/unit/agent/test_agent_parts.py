@@ -43,6 +43,17 @@ while time.process_time() < end:
     continue
 print(os.sched_getscheduler(0) & 0xff, resource.getrlimit(resource.RLIMIT_RTTIME)[0])
 """
+ENDING = """
+import signal, time
+from tlshub_core import process
+process.RT_BUDGET_US = 100_000
+process.hurry()
+process.relax()
+signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # as Python itself does when it exits
+end = time.process_time() + 0.5
+while time.process_time() < end:
+    continue
+"""
 WITHOUT_RIGHTS = """
 import os, resource
 resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
@@ -74,6 +85,11 @@ def test_an_agent_that_runs_without_a_pause_makes_one_and_keeps_its_priority() -
         pytest.skip("this machine gives no real-time priority (needs CAP_SYS_NICE)")
     assert done.stdout.split() == ["2", "100000"], done.stderr
     assert "without a pause, and made one" in done.stderr
+
+
+def test_an_agent_that_ends_need_make_no_pause() -> None:
+    done = python(ENDING)
+    assert done.returncode == 0, (done.returncode, done.stderr)
 
 
 def test_without_the_right_to_it_the_agent_says_so_and_runs() -> None:

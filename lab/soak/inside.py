@@ -8,14 +8,14 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from bench.cpu import resident
 
 from soak.apps import PORTS, Count, clients, repeat, servers
-from soak.windows import Window, save, show
+from soak.windows import Window, grown, save, show
 from tests.lab.kit.chat import Flag
 from tests.lab.kit.control import tell
 from tests.lab.kit.node import Node
@@ -72,9 +72,9 @@ ACTIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Node]], None]], ...] = (
 )
 
 
-def window(number: int, both: Mapping[str, Node], wire: Wire, marker: bytes, content: bytes) -> Window:
+def window(earlier: Sequence[Window], both: Mapping[str, Node], wire: Wire, marker: bytes, content: bytes) -> Window:
     """One window: the clients begin and end in it, so that the wire shows all of each connection."""
-    what, without, act = ACTIONS[number % len(ACTIONS)]
+    what, without, act = ACTIONS[len(earlier) % len(ACTIONS)]
     began, enough = time.monotonic(), Flag()
     for node in both.values():
         node.begin()
@@ -88,6 +88,8 @@ def window(number: int, both: Mapping[str, Node], wire: Wire, marker: bytes, con
     verdict, _ = wire.judge(marker, *PORTS)
     said = [event for node in both.values() for event in node.events("Secured", "Refused", "ReleasedClear")]
     kinds = Counter(event["event"] for event in said)
+    memory = {name: round(resident(node.agent.pid), 1) for name, node in both.items()}
+    descriptors = {name: node.agent.descriptors() for name, node in both.items()}
     return Window(
         what=what,
         away=without,
@@ -101,7 +103,9 @@ def window(number: int, both: Mapping[str, Node], wire: Wire, marker: bytes, con
         marker_hits=verdict.marker_hits,
         clear_bytes=sum(sum(found.clear) for found in verdict.findings),
         holes=verdict.holes,
-        memory={name: round(resident(node.agent.pid), 1) for name, node in both.items()},
+        memory=memory,
+        descriptors=descriptors,
+        grown=grown(earlier, memory, descriptors),
         complaints=tuple(line for node in both.values() for line in node.agent.complaints()),
     )
 
@@ -120,7 +124,7 @@ def main() -> int:
         converse(both["node-a"], both["node-b"], IPV4, CONTROL, sends_first, receives_first, content).check()
         wire.clear(marker, CONTROL)
         while time.monotonic() - began < 60 * minutes:
-            last = window(len(found), both, wire, marker, content)
+            last = window(found, both, wire, marker, content)
             found.append(last)
             save(found, (time.monotonic() - began) / 60, out)
             print(f"soak: {last.what}: {last.good} good, {last.faults or 'as it has to be'}", file=sys.stderr)

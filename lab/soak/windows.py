@@ -12,9 +12,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One: what was done to the agents, what the clients found, the agents' word, the wire's, and their memory in MB.
+    """One: what was done to the agents, what the clients found, the agents' word, the wire's, and what they hold.
 
-    `away`: an agent was not there for a while, so that connections may be refused.
+    `away`: an agent was not there for a while, so that connections may be refused. `memory` in MB and `descriptors` are
+    those of each node's agent when the clients have ended; `grown` says which are more than in the first window.
     """
 
     what: str
@@ -30,6 +31,8 @@ class Window:
     clear_bytes: int
     holes: int
     memory: Mapping[str, float]
+    descriptors: Mapping[str, int]
+    grown: tuple[str, ...]
     complaints: tuple[str, ...]
 
     @property
@@ -44,7 +47,31 @@ class Window:
             "failed with both agents there": 0 if self.away else self.failed,
         }
         said = [f"{number} {name}" for name, number in found.items() if number]
-        return [*said, *([] if self.away else self.complaints), *([] if self.good else ["nothing went well"])]
+        return [
+            *said,
+            *self.grown,
+            *([] if self.away else self.complaints),
+            *([] if self.good else ["nothing went well"]),
+        ]
+
+
+def grown(earlier: Sequence[Window], memory: Mapping[str, float], descriptors: Mapping[str, int]) -> tuple[str, ...]:
+    """What an agent has more of than in the first window; what is open just then, and another provider, cost some."""
+    if not earlier:
+        return ()
+    first = earlier[0]
+    return (
+        *(
+            f"{one}: {first.memory[one]} MB have become {size}"
+            for one, size in memory.items()
+            if size > first.memory[one] * 1.3
+        ),
+        *(
+            f"{one}: {first.descriptors[one]} descriptors have become {count}"
+            for one, count in descriptors.items()
+            if count > first.descriptors[one] + 24
+        ),
+    )
 
 
 def save(windows: Sequence[Window], minutes: float, path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from soak.windows import Window, save, show
+from soak.windows import Window, grown, save, show
 
 GOOD = Window(
     what="quiet",
@@ -24,6 +24,8 @@ GOOD = Window(
     clear_bytes=0,
     holes=0,
     memory={"node-a": 50.0, "node-b": 51.0},
+    descriptors={"node-a": 60, "node-b": 61},
+    grown=(),
     complaints=(),
 )
 AWAY = replace(GOOD, away=True, failed=3, refused={"deadline": 3}, complaints=("ERROR of a moment",))
@@ -38,6 +40,14 @@ def test_what_has_to_be(window: Window) -> None:
 def test_what_must_never_be(name: str) -> None:
     for window in (GOOD, AWAY):
         assert len(replace(window, **{name: 2}).faults) == 1
+
+
+def test_what_must_not_grow() -> None:
+    assert grown([], {"node-a": 500.0}, {"node-a": 600}) == ()
+    assert grown([GOOD], {"node-a": 64.9, "node-b": 66.2}, {"node-a": 84, "node-b": 85}) == ()
+    more = grown([GOOD, replace(GOOD, memory={})], {"node-a": 65.1, "node-b": 51.0}, {"node-a": 60, "node-b": 86})
+    assert more == ("node-a: 50.0 MB have become 65.1", "node-b: 61 descriptors have become 86")
+    assert replace(GOOD, grown=more).faults == [*more] and replace(AWAY, grown=more).faults == [*more]
 
 
 def test_what_must_not_be_with_both_agents_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

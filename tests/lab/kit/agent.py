@@ -31,7 +31,7 @@ class Agent:
         self.node, self._folder = node, folder
         self._words = (folder / "agent.words").read_bytes().split(b"\0")[:-1]
         self._original = _kept(folder / "capture.original", self.configuration).decode()
-        self._reap: Callable[[], int] | None = None
+        self._children: dict[int, Callable[[], int]] = {}  # how each ended; not those that somebody else started
         self.changes: Mapping[str, str] = {}
         self._mark = 0
 
@@ -94,7 +94,7 @@ class Agent:
     def ended(self) -> int | None:
         """Wait until it is gone; how it ended, as `Popen.returncode`, or None where somebody else started it."""
         _wait(lambda: not self.running, f"the agent of '{self.node}' does not end")
-        reap, self._reap = self._reap, None
+        reap = self._children.pop(self.pid, None)
         return reap() if reap is not None else None
 
     def start(self, changes: Mapping[str, str] | None = None) -> None:
@@ -111,7 +111,7 @@ class Agent:
         words = ["on", self.node, *program, *arguments]
         with (self._folder / "agent.log").open("ab") as log:
             child = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
-        self._reap = child.wait
+        self._children[child.pid] = child.wait
         return child.pid
 
     def _forked(self) -> int:
@@ -119,7 +119,7 @@ class Agent:
 
         words, log = [os.fsdecode(word) for word in self._words[1:]], self._folder / "agent.log"
         pid = fork_agent(self.node, words, log, delayed="delayed" in self.changes)
-        self._reap = lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        self._children[pid] = lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         return pid
 
     def ready(self) -> None:

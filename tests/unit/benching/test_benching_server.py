@@ -24,7 +24,8 @@ from tlshub_core.benching.work import Ready, Share
 from tlshub_core.types.errors import Unavailable
 
 HOST, WORKERS = "127.0.0.1", 3
-MAIN = "from tlshub_core.cli.main import main; main()"
+# A shell has its background jobs ignore SIGINT, and all that they start.
+MAIN = "from signal import *; signal(SIGINT, default_int_handler); from tlshub_core.cli.main import main; main()"
 
 
 @pytest.fixture(scope="module")

@@ -61,12 +61,14 @@ def settle(pcap: Path, timeout: float = 30.0) -> Statistics | None:
     """Wait until all that has crossed the interface is in the file; None where nothing is capturing.
 
     That is when tcpdump wrote as many packets as the kernel gave it, or has found no more for a second and a half.
-    Raises CaptureError where traffic goes on for all of the time.
+    Raises CaptureError where traffic goes on for all of the time, or its file system is full: tcpdump does not say so.
     """
     pid, last, since = running(pcap), None, time.monotonic()
     if pid is None:
         return None
     for _ in _until(timeout):
+        if not os.statvfs(pcap).f_bavail:
+            raise CaptureError(f"no space is left for capture '{pcap}': what crosses now is not in it")
         now = _ask(pid, pcap)
         if now != last:
             last, since = now, time.monotonic()

@@ -22,7 +22,7 @@ from tests.lab.kit.node import Node
 from tests.lab.kit.node import both as all_nodes
 from tests.lab.kit.ports import IPV4
 from tests.lab.kit.talk import converse, payload, receives_first, sends_first
-from tests.lab.kit.wire import Wire, captured
+from tests.lab.kit.wire import captured
 
 FOLDER, WINDOW_S, CONTROL = Path("/run/tlshub-soak"), 45.0, 7081
 PATIENCE_S = 240.0
@@ -72,20 +72,32 @@ ACTIONS: tuple[tuple[str, bool, Callable[[Mapping[str, Node]], None]], ...] = (
 )
 
 
-def window(earlier: Sequence[Window], both: Mapping[str, Node], wire: Wire, marker: bytes, content: bytes) -> Window:
-    """One window: the clients begin and end in it, so that the wire shows all of each connection."""
-    what, without, act = ACTIONS[len(earlier) % len(ACTIONS)]
+def busy(both: Mapping[str, Node], content: bytes, act: Callable[[Mapping[str, Node]], None]) -> Count:
+    """What the clients found while that was done."""
     began, enough = time.monotonic(), Flag()
-    for node in both.values():
-        node.begin()
-    wire.begin()
     jobs = [both["node-a"].start(partial(repeat, attempt=one, enough=enough)) for one in clients(content)]
     time.sleep(WINDOW_S / 4)
     act(both)
     time.sleep(max(WINDOW_S / 4, began + WINDOW_S - time.monotonic()))
     enough.set()
-    count = sum((job.result(PATIENCE_S) for job in jobs), Count())
-    verdict, _ = wire.judge(marker, *PORTS)
+    return sum((job.result(PATIENCE_S) for job in jobs), Count())
+
+
+def control(both: Mapping[str, Node], marker: bytes, content: bytes) -> None:
+    """A capture of that interface shows what is in clear."""
+    with captured("node-a") as wire:
+        converse(both["node-a"], both["node-b"], IPV4, CONTROL, sends_first, receives_first, content).check()
+        wire.clear(marker, CONTROL)
+
+
+def window(earlier: Sequence[Window], both: Mapping[str, Node], marker: bytes, content: bytes) -> Window:
+    """One window: the clients begin and end in it, so that its own capture shows all of each connection."""
+    what, without, act = ACTIONS[len(earlier) % len(ACTIONS)]
+    for node in both.values():
+        node.begin()
+    with captured("node-a") as wire:
+        count = busy(both, content, act)
+        verdict, _ = wire.judge(marker, *PORTS)
     said = [event for node in both.values() for event in node.events("Secured", "Refused", "ReleasedClear")]
     kinds = Counter(event["event"] for event in said)
     memory = {name: round(resident(node.agent.pid), 1) for name, node in both.items()}
@@ -119,12 +131,10 @@ def main() -> int:
     for node in both.values():
         node.agent.configure(ALLOWED)
     reloaded(both)
-    with captured("node-a") as wire, servers(both["node-b"], FOLDER, content):
-        wire.begin()
-        converse(both["node-a"], both["node-b"], IPV4, CONTROL, sends_first, receives_first, content).check()
-        wire.clear(marker, CONTROL)
+    control(both, marker, content)
+    with servers(both["node-b"], FOLDER, content):
         while time.monotonic() - began < 60 * minutes:
-            last = window(found, both, wire, marker, content)
+            last = window(found, both, marker, content)
             found.append(last)
             save(found, (time.monotonic() - began) / 60, out)
             print(f"soak: {last.what}: {last.good} good, {last.faults or 'as it has to be'}", file=sys.stderr)

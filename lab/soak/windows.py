@@ -45,6 +45,7 @@ class Window:
             "packets missed": self.holes,
             "other bytes than were sent": self.wrong,
             "failed with both agents there": 0 if self.away else self.failed,
+            "went well and are not on the wire": max(self.good - self.flows_on_the_wire, 0),
         }
         said = [f"{number} {name}" for name, number in found.items() if number]
         return [

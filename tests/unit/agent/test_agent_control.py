@@ -55,6 +55,7 @@ def test_it_is_asked_and_told(agent: Running, talker: Talker) -> None:
     assert isinstance(error, dict) and error["table"] == "[rule]" and "'perhaps' is no mode" in error["message"]
     agent.configure("held", "require")
     assert "restart it to load the gate" in str(ctl(agent, "reload", status=1))
+    until(lambda: len(agent.events("Reloaded")) == 3)
     assert [event["ok"] for event in agent.events("Reloaded")] == [True, False, False]
     agent.configure("after")
     provider = ctl(agent, "provider")["providers"]

@@ -40,6 +40,7 @@ def test_what_has_to_be(window: Window) -> None:
 def test_what_must_never_be(name: str) -> None:
     for window in (GOOD, AWAY):
         assert len(replace(window, **{name: 2}).faults) == 1
+        assert replace(window, flows_on_the_wire=7).faults == ["2 went well and are not on the wire"]
 
 
 def test_what_must_not_grow() -> None:

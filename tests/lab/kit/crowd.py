@@ -15,7 +15,7 @@ from tests.lab.kit.talk import listener
 def echo_many(say: Say, way: Way, port: int, size: int, count: int, quiet: float = 60) -> int:
     """Echo `size` bytes on each connection, many at once; ends when nothing has happened for a while."""
     done = 0
-    with listener(way, port, 256) as door, selectors.DefaultSelector() as waiting:
+    with listener(way, port, count + 1) as door, selectors.DefaultSelector() as waiting:
         door.setblocking(False)
         waiting.register(door, selectors.EVENT_READ)
         say("listening")

@@ -38,6 +38,7 @@ def test_an_agent_is_ended_and_started(
     assert by_hand("node-a", "pid").stdout == f"{node_a.agent.pid}\n" != f"{first}\n"
     said = by_hand("node-a", "log").stdout
     assert said.startswith(before) and "Monitoring TCP connections" in said[len(before) :]
+    assert [one["state"] for one in node_a.await_events("TakenOver", 1)] == ["open"], "what is on KTLS is reported"
     secured_again(node_a, node_b, wire, ports, marker)
     chat.end()
     wire.secured(marker, port, flows=1)

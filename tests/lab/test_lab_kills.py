@@ -52,7 +52,7 @@ class Kills:
     def __init__(self, stage: str, killed: Sequence[Node], node_a: Node, node_b: Node, content: bytes) -> None:
         self._stage, self._killed, self._node_a, self._node_b = stage, killed, node_a, node_b
         self._content = content
-        self.states, self.ends, self.count = Counter[str](), Counter[str](), 0
+        self.states, self.ends, self.rounds = Counter[str](), Counter[str](), 0
 
     def one(self, port: int, client: Talk, server: Talk) -> None:
         """The connection of this one is to that port."""
@@ -63,6 +63,7 @@ class Kills:
         calls = self._node_a.start(partial(try_to, way=IPV4, port=port, content=self._content, talk=client))
         self._arrived(port)
         self._kill()
+        self.rounds += 1
         self._judge(*calls.result())
         answers.kill()
 
@@ -84,7 +85,6 @@ class Kills:
         for node in self._killed:
             self.states += states(node)
             node.agent.kill()
-            self.count += 1
         if self._stage == "connecting" and self._node_b not in self._killed:
             self._node_b.agent.signal(signal.SIGCONT)
         planned({})
@@ -96,6 +96,13 @@ class Kills:
     def _judge(self, good: bool, seconds: float) -> None:
         assert good or seconds < DEADLINE_S + SLACK_S, f"refused after {seconds} s"
         self.ends["secured" if good else "refused"] += 1
+
+
+def still_open(node: Node, ports: Sequence[int]) -> Counter[int]:
+    """How often an agent that came reported a connection with each of these ports as one that is on KTLS already."""
+    taken = [event for event in node.events("TakenOver") if event["state"] == "open"]
+    found = Counter(int(str(event["server"]).rpartition(":")[2]) for event in taken)
+    return Counter({port: found[port] for port in ports})
 
 
 FOUND = EVERY if times(0, 1) else SAMPLE
@@ -127,12 +134,14 @@ def test_killed(
     found = trials.end()
     for chat in chats:
         chat.end()
+    for name in which:
+        assert still_open(nodes[name], secured) == Counter(secured * kills.rounds)
     wire.secret(marker, *trials.ports, *held)
     wire.secured(marker, *secured, flows=len(secured))
     for node, descriptors in zip((node_a, node_b), before, strict=True):
         await_empty(node)
         node.agent.await_descriptors(descriptors)
-    record_property("times", kills.count)
+    record_property("times", kills.rounds * len(which))
     record_property("states at the kill", dict(kills.states))
     record_property("held ones", dict(kills.ends))
     record_property("under load", summed(found))

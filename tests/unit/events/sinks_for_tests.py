@@ -89,10 +89,10 @@ def accounted(counts: SinkCounts) -> int:
 
 
 @contextmanager
-def small_files() -> Iterator[None]:
-    """Files of this process end at 10 bytes; for a moment only, as the report of the test run may be a file as well."""
+def small_files(size: int = 10) -> Iterator[None]:
+    """Files of this process end at that many bytes; for a moment only: the run's report may be a file too."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:

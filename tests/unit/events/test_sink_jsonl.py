@@ -90,6 +90,15 @@ def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path) -> None:
     assert path.read_bytes() == b"01234\nok\n"
 
 
+def test_a_line_that_a_killed_one_tore_does_not_spoil_the_next(tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"whole\nha")
+    for line in (b"one\n", b"two\n"):
+        output = Output(tmp_path / "out")
+        output.write(line)
+        output.close()
+    assert (tmp_path / "out").read_bytes() == b"whole\nha\none\ntwo\n"
+
+
 def test_standard_output_is_left_open(capfd: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         output = Output(None)

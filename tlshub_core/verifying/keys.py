@@ -66,7 +66,7 @@ class KeyFile:
 
 
 def _torn(text: bytes) -> bool:
-    return text.startswith(b"{") and not text.endswith(b"}")
+    return text.startswith(b"{") and text.count(b"{") > text.count(b"}")
 
 
 def load(path: Path) -> list[FlowKey]:

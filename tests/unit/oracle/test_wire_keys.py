@@ -114,8 +114,17 @@ def test_a_number_to_begin_with_is_kept(tmp_path: Path) -> None:
     assert opener.open(sent) == b"x"
 
 
+def test_a_line_without_its_end_is_passed_over(tmp_path: Path) -> None:
+    good = line(Talk(), "aes-gcm-128", fresh("aes-gcm-128"))
+    for torn in (good[:-1], good[:30], "{"):
+        (tmp_path / "keys").write_text(f"{good}\n{torn}\n{good}\n{torn}")
+        assert len(load(tmp_path / "keys")) == 2
+
+
 @pytest.mark.parametrize(
-    "wrong", ["", "{}", "[]", "null", '{"client": "x"}', "{", "short", "odd", "no cipher"], ids=lambda text: text or "-"
+    "wrong",
+    ["", "{}", "[]", "null", '{"client": "x"}', "{]}", "short", "odd", "no cipher"],
+    ids=lambda text: text or "-",
 )
 def test_a_wrong_line_is_named_and_not_shown(tmp_path: Path, wrong: str) -> None:
     good = line(Talk(), "aes-gcm-128", fresh("aes-gcm-128"))
